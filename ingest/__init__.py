@@ -1,0 +1,1 @@
+"""Files and the simulator, into the warehouse's `raw` and `truth` schemas."""

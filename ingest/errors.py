@@ -1,0 +1,21 @@
+"""The one exception whose message is meant for the person at the terminal."""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can mend: the message is one line that says what, where and what to do."""
+
+
+def run_command(command: Callable[[], None]) -> int:
+    """Run a command-line entry point; return 0, or 2 after printing a `UserError` as one line."""
+    try:
+        command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped: the warehouse is as it was before this command", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,132 @@
+-- Every table that ingest writes. `raw` holds what an analyst could know; `truth` what only a simulator does.
+create schema if not exists raw;
+create schema if not exists truth;
+
+-- One row per load that changed the warehouse; is_current marks those whose rows are in raw now.
+create table if not exists raw.load_manifest (
+    batch_id varchar primary key,
+    source varchar not null,
+    origin varchar not null check (origin in ('real', 'simulated', 'stand-in')),
+    file_name varchar not null,
+    sha256 varchar not null,
+    licence varchar,
+    rows_read bigint not null,
+    rows_loaded bigint not null,
+    rows_rejected bigint not null,
+    rows_duplicate bigint not null,
+    loaded_at timestamp not null,
+    load_seconds double not null,
+    is_current boolean not null,
+    check (rows_read = rows_loaded + rows_rejected + rows_duplicate)
+);
+
+-- One row per row of a file that could not be loaded, with the reason and its text as delivered.
+create table if not exists raw.rejects (
+    batch_id varchar not null,
+    source varchar not null,
+    file_name varchar not null,
+    row_number bigint not null,
+    column_name varchar,
+    reason varchar not null,
+    raw_text varchar
+);
+
+-- One row per entry of the catalogue.
+create table if not exists raw.anime (
+    anime_id varchar not null,
+    title varchar not null,
+    type varchar not null,
+    episodes integer not null,
+    status varchar not null,
+    season varchar,
+    year smallint,
+    duration_seconds integer,
+    score_arithmetic_geometric_mean double,
+    score_arithmetic_mean double,
+    score_median double,
+    picture varchar,
+    thumbnail varchar,
+    sources varchar[],
+    synonyms varchar[],
+    studios varchar[],
+    producers varchar[],
+    related_anime varchar[],
+    tags varchar[],
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per purchase or play. The file has no id: event_id is made of the row's content and, for rows
+-- that are alike, of which of them it is.
+create table if not exists raw.steam_behaviors (
+    event_id varchar not null,
+    user_id varchar not null,
+    game_title varchar not null,
+    behavior varchar not null,
+    value double not null,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per viewer who signed up, whether or not they ever watched.
+create table if not exists raw.viewing_viewers (
+    user_id bigint not null,
+    signed_up_at timestamp not null,
+    acquisition_channel varchar not null,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per episode view.
+create table if not exists raw.viewing_events (
+    event_id bigint not null,
+    user_id bigint not null,
+    anime_id varchar not null,
+    episode_number integer not null,
+    started_at timestamp not null,
+    watch_seconds integer not null,
+    episode_seconds integer not null,
+    completion double not null,
+    device varchar not null,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per viewer: what drives them. leaves_at is null when they stay beyond the log's end.
+create table if not exists truth.viewers (
+    user_id bigint not null,
+    engagement double not null,
+    leave_hazard_per_day double not null,
+    leaves_at timestamp,
+    taste double[] not null
+);
+
+-- One row per title that can be chosen.
+create table if not exists truth.titles (
+    anime_id varchar not null,
+    quality double not null,
+    popularity double not null
+);
+
+-- One row per view that had a next episode: the probability it was drawn with, and the draw.
+create table if not exists truth.episode_choices (
+    event_id bigint not null,
+    p_continue double not null,
+    continued boolean not null
+);
+
+-- One row per planted effect, with its true size.
+create table if not exists truth.effects (
+    effect varchar not null,
+    size double not null,
+    unit varchar not null,
+    description varchar not null
+);
