@@ -1,0 +1,1 @@
+"""Marts to `ml`: train, evaluate, explain and score. Reads feature marts, writes tables, never facts."""
