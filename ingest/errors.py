@@ -8,12 +8,24 @@ class UserError(Exception):
     """Something the user can mend: the message is one line that says what, where and what to do."""
 
 
+def terminal_safe(text: str) -> str:
+    """`text` on one line, with every character that could steer a terminal written as an escape.
+
+    File names and titles come from outside: a title may hold line breaks, escape sequences or marks that
+    turn the direction of writing.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
 def run_command(command: Callable[[], None]) -> int:
     """Run a command-line entry point; return 0, or 2 after printing a `UserError` as one line."""
     try:
         command()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {terminal_safe(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped: the warehouse is as it was before this command", file=sys.stderr)

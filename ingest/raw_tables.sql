@@ -2,7 +2,8 @@
 create schema if not exists raw;
 create schema if not exists truth;
 
--- One row per load that changed the warehouse; is_current marks those whose rows are in raw now.
+-- One row per load that changed the warehouse; is_current marks those whose rows are in raw now. options tells
+-- what a simulation was made with, as JSON; published_on is the date that a file gives for itself.
 create table if not exists raw.load_manifest (
     batch_id varchar primary key,
     source varchar not null,
@@ -17,6 +18,8 @@ create table if not exists raw.load_manifest (
     loaded_at timestamp not null,
     load_seconds double not null,
     is_current boolean not null,
+    options varchar,
+    published_on date,
     check (rows_read = rows_loaded + rows_rejected + rows_duplicate)
 );
 
