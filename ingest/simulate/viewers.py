@@ -1,0 +1,225 @@
+"""Viewers of a shard, and the titles each of them starts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.simulate.randomness import Keys, bits, draw
+from ingest.simulate.tables import (
+    COMPLETION_LEVEL_STEPS,
+    COMPLETION_LEVELS,
+    DAY,
+    FINE_BITS,
+    LOGIT_CODES,
+    TABLE_BITS,
+    WEEK_TICKS,
+    steps,
+    threshold,
+)
+from ingest.simulate.world import World
+
+RUN_BITS = 12  # of an event id
+MOST_RUNS = (1 << RUN_BITS) - 1
+TASTE_BITS = 16  # a taste is in parts of 65,536
+FOREVER = np.int64(2**31 - 1)
+
+# Numbers of a viewer's draws. Runs follow: draw 2r + FIRST_RUN is run r's key, the next one its waiting time.
+TRAITS, SIGN_UP, LEAVING, TASTES = 0, 1, 2, 3
+FIRST_RUN = 16
+# Numbers of a run's draws; views follow, episode e at 2e and 2e + 1.
+TITLE = 0
+
+
+@dataclass(frozen=True)
+class Viewers:
+    """n viewers, ordered by user_id. Instants are whole seconds since the log's start."""
+
+    user_ids: NDArray[np.int64]
+    keys: Keys
+    bins: NDArray[np.int64]  # of engagement
+    channels: NDArray[np.uint8]
+    favourites: NDArray[np.uint8]  # device
+    hazard_levels: NDArray[np.uint8]
+    tastes: NDArray[np.int32]  # n x k, parts of 65,536
+    signup_ticks: NDArray[np.int64]  # operational time
+    signups: NDArray[np.int64]
+    leaves: NDArray[np.int64]  # may be after the log's end
+
+
+@dataclass(frozen=True)
+class Runs:
+    """m runs (a viewer starting a title), ordered by viewer and number."""
+
+    viewers: NDArray[np.int64]  # rows of Viewers
+    numbers: NDArray[np.int64]  # from 1 up for each viewer; gaps where a title was drawn again
+    keys: Keys
+    starts: NDArray[np.int32]
+    leaves: NDArray[np.int32]
+    titles: NDArray[np.int32]
+    episodes: NDArray[np.int32]
+    episode_seconds: NDArray[np.int32]
+    logit_codes: NDArray[np.int16]  # all of the logit that the run fixes, as an index of the thresholds
+    completion_tables: NDArray[np.int32]  # where its quantiles start
+
+
+def make_viewers(world: World, first: int, count: int) -> Viewers:
+    """Viewers `first` to `first + count - 1`, counted from 0."""
+    tables = world.viewer_tables
+    user_ids = np.arange(first + 1, first + count + 1, dtype=np.int64)
+    keys = draw(np.broadcast_to(world.seed_key, user_ids.shape), user_ids)
+    traits = draw(keys, TRAITS)
+    bins = bits(traits, 0, TABLE_BITS)
+    channels = tables.channels[bits(traits, 12, TABLE_BITS)]
+    levels = tables.hazard_levels[channels, bins]
+    signup_ticks = _signup_ticks(world, keys)
+    signups = np.clip(world.calendar.from_ticks(signup_ticks), 0, world.calendar.end - 1)
+    lifetimes = world.exponential[bits(draw(keys, LEAVING), 0, FINE_BITS)] / world.hazards[levels] * DAY
+    return Viewers(
+        user_ids=user_ids,
+        keys=keys,
+        bins=bins,
+        channels=channels,
+        favourites=tables.favourites[bits(traits, 24, TABLE_BITS)],
+        hazard_levels=levels,
+        tastes=_tastes(world, keys),
+        signup_ticks=signup_ticks,
+        signups=signups,
+        leaves=signups + 1 + lifetimes.astype(np.int64),
+    )
+
+
+def make_runs(world: World, viewers: Viewers) -> Runs:
+    """The titles that viewers start, each start within the viewer's life and the log."""
+    rows, numbers, starts = _starts(world, viewers)
+    keys = draw(viewers.keys[rows], FIRST_RUN + 2 * numbers)
+    titles = _choose_titles(world, viewers, rows, keys)
+    kept = _first_choices(rows, titles, numbers)
+    rows, numbers, starts, keys, titles = (values[kept] for values in (rows, numbers, starts, keys, titles))
+    catalogue, tables = world.titles, world.viewer_tables
+    bins = viewers.bins[rows]
+    return Runs(
+        viewers=rows,
+        numbers=numbers,
+        keys=keys,
+        starts=starts.astype(np.int32),
+        leaves=np.minimum(viewers.leaves, FOREVER).astype(np.int32)[rows],
+        titles=titles,
+        episodes=catalogue.episodes[titles],
+        episode_seconds=catalogue.episode_seconds[titles],
+        logit_codes=_logit_codes(world, viewers, rows, titles),
+        completion_tables=_completion_tables(
+            tables.completion_steps[bins] + catalogue.completion_steps[titles]
+        ),
+    )
+
+
+def scatter_rounds(rounds: list[tuple], lengths: NDArray[np.integer]) -> list[NDArray]:
+    """Bring columns collected in rounds into the order of their owners.
+
+    Args:
+        rounds: for round r = 0, 1, ... the owners still in play (ascending) and, for each column, a value an owner.
+        lengths: rounds that each owner was in play.
+
+    Returns: the columns, owner by owner, within an owner by round.
+    """
+    offsets = np.cumsum(lengths) - lengths
+    total = int(lengths.sum())
+    columns = [np.empty(total, dtype=column.dtype) for column in rounds[0][1:]]
+    for number, (owners, *values) in enumerate(rounds):
+        places = offsets[owners] + number
+        for column, part in zip(columns, values, strict=True):
+            column[places] = part
+    return columns
+
+
+def _signup_ticks(world: World, keys: Keys) -> NDArray[np.int64]:
+    words = draw(keys, SIGN_UP)
+    cuts = world.viewer_tables.signup_cuts
+    cell = bits(words, 0, TABLE_BITS)
+    within = bits(words, 32, 32) / 2.0**32
+    position = cuts[cell] + (cuts[cell + 1] - cuts[cell]) * within
+    start, end = world.calendar.ticks
+    return start + np.floor(position * (end - start)).astype(np.int64)
+
+
+def _tastes(world: World, keys: Keys) -> NDArray[np.int32]:
+    """Dirichlet tastes as gamma variates over their sum."""
+    count = world.config.viewers.taste_tags
+    gammas = np.empty((len(keys), count), dtype=np.int64)
+    for tag in range(count):
+        if tag % 4 == 0:
+            words = draw(keys, TASTES + tag // 4)
+        gammas[:, tag] = world.viewer_tables.taste_gammas[bits(words, 16 * (tag % 4), TABLE_BITS)]
+    gammas += 1  # so that the sum is never zero
+    return ((gammas << TASTE_BITS) // gammas.sum(axis=1, keepdims=True)).astype(np.int32)
+
+
+def _starts(world: World, viewers: Viewers) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Viewer row, number and instant of each start: round r draws the start r of all viewers still there."""
+    ends = np.minimum(viewers.leaves, world.calendar.end)
+    waiting_ticks = world.viewer_tables.title_ticks[viewers.bins]
+    rows = np.arange(len(viewers.keys))
+    ticks = viewers.signup_ticks
+    mean = np.full(len(rows), world.config.starts.first_delay_days * WEEK_TICKS / 7)
+    lengths = np.zeros(len(rows), dtype=np.int64)
+    rounds = []
+    for number in range(1, MOST_RUNS + 1):
+        words = draw(viewers.keys[rows], FIRST_RUN + 2 * number + 1)
+        ticks = ticks + 1 + (mean * world.exponential[bits(words, 0, FINE_BITS)]).astype(np.int64)
+        # A clipped sign-up may be a second after what the clock says.
+        starts = np.maximum(world.calendar.from_ticks(ticks), viewers.signups[rows])
+        here = starts < ends[rows]
+        rows, ticks, starts = rows[here], ticks[here], starts[here]
+        if number > 1 and not len(rows):
+            break
+        lengths[rows] = number
+        rounds.append((rows, starts))
+        mean = waiting_ticks[rows]
+    (starts,) = scatter_rounds(rounds, lengths)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    numbers = np.arange(1, len(rows) + 1) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return rows, numbers, starts
+
+
+def _choose_titles(world: World, viewers: Viewers, rows: NDArray, keys: Keys) -> NDArray[np.int32]:
+    """By taste: a tag drawn from the viewer's taste, then a title with it. Or from all titles."""
+    words = draw(keys, TITLE)
+    lists = np.full(len(rows), world.taste_list)
+    by_taste = np.flatnonzero(bits(words, 32, 16) < threshold(world.config.titles.taste_share))
+    cumulative = np.cumsum(viewers.tastes, axis=1, dtype=np.int32)[:, :-1]
+    draws = bits(words[by_taste], 48, TASTE_BITS).astype(np.int32)
+    lists[by_taste] = (cumulative[rows[by_taste]] <= draws[:, None]).sum(axis=1)
+    return world.titles.choose(lists, words & np.uint64(2**32 - 1))
+
+
+def _first_choices(rows: NDArray, titles: NDArray, numbers: NDArray) -> NDArray[np.bool_]:
+    """Whether a viewer chose the title for the first time: a title drawn again is not watched again."""
+    title_bits = 64 - 26 - RUN_BITS
+    keys = (rows << (title_bits + RUN_BITS)) | (titles.astype(np.int64) << RUN_BITS) | numbers
+    order = np.sort(keys)
+    again = order[1:][order[1:] >> RUN_BITS == order[:-1] >> RUN_BITS]
+    first = np.ones(len(rows), dtype=bool)
+    if len(again):
+        run_offsets = np.searchsorted(rows, again >> (title_bits + RUN_BITS))
+        first[run_offsets + (again & MOST_RUNS) - 1] = False
+    return first
+
+
+def _logit_codes(world: World, viewers: Viewers, rows: NDArray, titles: NDArray) -> NDArray[np.int16]:
+    effects, catalogue = world.config.continuation, world.titles
+    match = (viewers.tastes[rows] * catalogue.has_tag[titles]).sum(axis=1)
+    match_steps = (match.astype(np.int64) * int(steps(effects.per_taste_match))) >> TASTE_BITS
+    fixed = steps(effects.intercept - effects.per_taste_match * catalogue.mean_match) + LOGIT_CODES // 2
+    codes = (
+        world.viewer_tables.logit_steps[viewers.bins[rows]]
+        + catalogue.logit_steps[titles]
+        + match_steps
+        + fixed
+    )
+    return codes.astype(np.int16)
+
+
+def _completion_tables(step_sums: NDArray[np.int32]) -> NDArray[np.int32]:
+    levels = (step_sums + COMPLETION_LEVEL_STEPS // 2) // COMPLETION_LEVEL_STEPS + COMPLETION_LEVELS // 2
+    return np.clip(levels, 0, COMPLETION_LEVELS - 1) << TABLE_BITS
