@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import polars
+import pyarrow
 
 from ingest.anime_layouts import Entry, read_entries
 from ingest.delivery import Delivery, Reject, RowBuffer, Source, UnusableRowError
@@ -43,28 +43,28 @@ PROVIDERS = (
 RANK_BY_NAME = {name: rank for rank, (_, name, _) in enumerate(PROVIDERS)}
 PROVIDER_BY_HOST = {host: (name, prefix) for host, name, prefix in PROVIDERS}
 
-TEXTS = polars.List(polars.String)
+TEXTS = pyarrow.list_(pyarrow.string())
 SCHEMA = {
-    "anime_id": polars.String,
-    "title": polars.String,
-    "type": polars.String,
-    "episodes": polars.Int32,
-    "status": polars.String,
-    "season": polars.String,
-    "year": polars.Int16,
-    "duration_seconds": polars.Int32,
-    "score_arithmetic_geometric_mean": polars.Float64,
-    "score_arithmetic_mean": polars.Float64,
-    "score_median": polars.Float64,
-    "picture": polars.String,
-    "thumbnail": polars.String,
+    "anime_id": pyarrow.string(),
+    "title": pyarrow.string(),
+    "type": pyarrow.string(),
+    "episodes": pyarrow.int32(),
+    "status": pyarrow.string(),
+    "season": pyarrow.string(),
+    "year": pyarrow.int16(),
+    "duration_seconds": pyarrow.int32(),
+    "score_arithmetic_geometric_mean": pyarrow.float64(),
+    "score_arithmetic_mean": pyarrow.float64(),
+    "score_median": pyarrow.float64(),
+    "picture": pyarrow.string(),
+    "thumbnail": pyarrow.string(),
     "sources": TEXTS,
     "synonyms": TEXTS,
     "studios": TEXTS,
     "producers": TEXTS,
     "related_anime": TEXTS,
     "tags": TEXTS,
-    "_row_number": polars.Int64,
+    "_row_number": pyarrow.int64(),
 }
 
 
@@ -85,20 +85,21 @@ def read_anime(path: Path) -> Delivery:
     for entry in read_entries(path, metadata):
         try:
             row = _parse(entry)
-            first_number, first_digest = seen.setdefault(row[0], (entry.number, _digest(row)))
+            digest = hashlib.blake2b(entry.raw_text.encode(), digest_size=16).digest()
+            first_number, first_digest = seen.setdefault(row[0], (entry.number, digest))
             if first_number == entry.number:
                 rows.append((*row, entry.number))
-            elif first_digest == _digest(row):
+            elif first_digest == digest:
                 duplicates += 1
             else:
                 reason = f"another entry has this anime_id already (row {first_number}, {row[0]})"
                 raise UnusableRowError("sources", reason)
         except UnusableRowError as fault:
             rejects.append(Reject(entry.number, fault.column, fault.reason, entry.raw_text))
-    frame = rows.to_frame()
-    if frame.is_empty() and not rejects:
+    table = rows.to_table()
+    if not table.num_rows and not rejects:
         raise UserError(f"{path} holds no anime: give it a release file of the anime-offline-database")
-    return Delivery({"anime": frame}, rejects, duplicates, _licence(metadata), _published_on(metadata))
+    return Delivery({"anime": table}, rejects, duplicates, _licence(metadata), _published_on(metadata))
 
 
 def anime_id(sources: list[str], otherwise: Callable[[], str]) -> str:
@@ -246,10 +247,6 @@ def _holds_lone_surrogate(value: dict) -> bool:
 def _content_id(title: str, type_: str, season: str | None, year: int | None) -> str:
     content = json.dumps([title, type_, season, year])
     return "no-source:" + hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
-
-
-def _digest(row: tuple) -> bytes:
-    return hashlib.blake2b(repr(row).encode(), digest_size=16).digest()
 
 
 def _licence(metadata: dict) -> str | None:

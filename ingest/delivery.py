@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-import polars
+import pyarrow
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class UnusableRowError(Exception):
 class Delivery:
     """All of a file. `tables` maps a raw table's name to rows that also hold their `_row_number`."""
 
-    tables: dict[str, polars.DataFrame]
+    tables: dict[str, pyarrow.Table]
     rejects: list[Reject]
     rows_duplicate: int = 0
     licence: str | None = None
@@ -47,7 +47,7 @@ class Delivery:
     @property
     def rows_read(self) -> int:
         """Rows of the file: those of every table, the rejected and the duplicate."""
-        return sum(frame.height for frame in self.tables.values()) + len(self.rejects) + self.rows_duplicate
+        return sum(table.num_rows for table in self.tables.values()) + len(self.rejects) + self.rows_duplicate
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Source:
 class RowBuffer:
     """Rows gathered one by one, and packed into columns in chunks: Python objects take ten times the room."""
 
-    schema: dict[str, polars.DataType | type[polars.DataType]]
+    schema: dict[str, pyarrow.DataType]
     _rows: list[tuple] = field(default_factory=list)
-    _frames: list[polars.DataFrame] = field(default_factory=list)
+    _batches: list[pyarrow.RecordBatch] = field(default_factory=list)
 
     def append(self, row: tuple) -> None:
         """Add one row, its values in the order of the schema."""
@@ -81,11 +81,15 @@ class RowBuffer:
         if len(self._rows) >= CHUNK_ROWS:
             self._pack()
 
-    def to_frame(self) -> polars.DataFrame:
-        """All rows so far as one frame."""
+    def to_table(self) -> pyarrow.Table:
+        """All rows so far as one table."""
         self._pack()
-        return polars.concat(self._frames)
+        return pyarrow.Table.from_batches(self._batches, pyarrow.schema(self.schema))
 
     def _pack(self) -> None:
-        self._frames.append(polars.DataFrame(self._rows, schema=self.schema, orient="row"))
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * len(self.schema)
+        arrays = [
+            pyarrow.array(column, type_) for column, type_ in zip(columns, self.schema.values(), strict=True)
+        ]
+        self._batches.append(pyarrow.record_batch(arrays, schema=pyarrow.schema(self.schema)))
         self._rows = []

@@ -2,24 +2,24 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
-import polars
+import pyarrow
 
-from ingest.delivery import Delivery, Source
+from ingest.delivery import Delivery, RowBuffer, Source
 from ingest.errors import UserError
 from ingest.warehouse import open_warehouse, quote_identifier, warehouse_path
 
 REJECT_SCHEMA = {
-    "row_number": polars.Int64,
-    "column_name": polars.String,
-    "reason": polars.String,
-    "raw_text": polars.String,
+    "row_number": pyarrow.int64(),
+    "column_name": pyarrow.string(),
+    "reason": pyarrow.string(),
+    "raw_text": pyarrow.string(),
 }
 
 
@@ -129,9 +129,8 @@ def land(
     batch_id = new_batch_id(connection, source.name, sha256)
     loaded_at = now()
     rows_loaded = 0
-    for table, frame in delivery.tables.items():
-        rows_loaded += _insert(connection, source, table, frame, [batch_id, file_name, loaded_at])
-    rows_given = sum(frame.height for frame in delivery.tables.values())
+    for name, rows in delivery.tables.items():
+        rows_loaded += _insert(connection, source, name, rows, [batch_id, file_name, loaded_at])
     _insert_rejects(connection, source, delivery, batch_id, file_name)
     batch = Batch(
         batch_id=batch_id,
@@ -143,7 +142,7 @@ def land(
         rows_read=delivery.rows_read,
         rows_loaded=rows_loaded,
         rows_rejected=len(delivery.rejects),
-        rows_duplicate=delivery.rows_duplicate + rows_given - rows_loaded,
+        rows_duplicate=delivery.rows_read - rows_loaded - len(delivery.rejects),
         loaded_at=loaded_at,
         load_seconds=time.monotonic() - started,
         published_on=delivery.published_on,
@@ -152,7 +151,7 @@ def land(
     return batch
 
 
-def retire(connection: duckdb.DuckDBPyConnection, source: str, tables: list[str]) -> None:
+def retire(connection: duckdb.DuckDBPyConnection, source: str, tables: Iterable[str]) -> None:
     """Empty a source's tables; its lines in the manifest and its rejects stay, as no longer current."""
     for table in tables:
         connection.execute(f"delete from {table}")
@@ -183,36 +182,45 @@ def now() -> datetime:
 
 
 def _insert(
-    connection: duckdb.DuckDBPyConnection, source: Source, table: str, frame: polars.DataFrame, stamp: list
+    connection: duckdb.DuckDBPyConnection, source: Source, name: str, rows: pyarrow.Table, stamp: list
 ) -> int:
-    """Insert a frame's rows; for a source that appends, those whose event_id isn't there yet."""
-    target = f"raw.{quote_identifier(table)}"
+    """Insert rows into a table; for a source that appends, those whose event_id isn't there yet."""
+    target = f"raw.{quote_identifier(name)}"
     is_new = f"anti join {target} using (event_id)" if source.new_file == "appends" else ""
-    connection.register("delivery", frame.to_arrow())
-    try:
+    with _registered(connection, "delivery", rows):
         [(count,)] = connection.execute(
             f"""
             insert into {target} by name
             select delivery.*, ? as _batch_id, ? as _source_file, cast(? as timestamp) as _loaded_at
             from delivery {is_new}
+            order by delivery._row_number
             """,
             stamp,
         ).fetchall()
-    finally:
-        connection.unregister("delivery")
     return count
 
 
 def _insert_rejects(
     connection: duckdb.DuckDBPyConnection, source: Source, delivery: Delivery, batch_id: str, file_name: str
 ) -> None:
-    rows = [(reject.row_number, reject.column, reject.reason, reject.raw_text) for reject in delivery.rejects]
-    connection.register("rejects", polars.DataFrame(rows, schema=REJECT_SCHEMA, orient="row").to_arrow())
-    try:
+    rows = RowBuffer(REJECT_SCHEMA)
+    for reject in delivery.rejects:
+        rows.append((reject.row_number, reject.column, reject.reason, reject.raw_text))
+    with _registered(connection, "rejects", rows.to_table()):
         connection.execute(
-            "insert into raw.rejects by name "
-            "select ? as batch_id, ? as source, ? as file_name, rejects.* from rejects",
+            """
+            insert into raw.rejects by name
+            select ? as batch_id, ? as source, ? as file_name, rejects.* from rejects
+            """,
             [batch_id, source.name, file_name],
         )
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, name: str, rows: pyarrow.Table) -> Iterator[None]:
+    """`rows` under a name that SQL can select from."""
+    connection.register(name, rows)
+    try:
+        yield
     finally:
-        connection.unregister("rejects")
+        connection.unregister(name)

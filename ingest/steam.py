@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import polars
+import pyarrow
 
 from ingest.delivery import Delivery, Reject, RowBuffer, Source, UnusableRowError
 from ingest.files import numbered_lines
@@ -17,12 +17,12 @@ COLUMNS = ("user_id", "game_title", "behavior", "value", "0")
 BEHAVIORS = frozenset({"purchase", "play"})
 NUMBER = re.compile(r"(-?)\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
 SCHEMA = {
-    "event_id": polars.String,
-    "user_id": polars.String,
-    "game_title": polars.String,
-    "behavior": polars.String,
-    "value": polars.Float64,
-    "_row_number": polars.Int64,
+    "event_id": pyarrow.string(),
+    "user_id": pyarrow.string(),
+    "game_title": pyarrow.string(),
+    "behavior": pyarrow.string(),
+    "value": pyarrow.float64(),
+    "_row_number": pyarrow.int64(),
 }
 
 
@@ -49,7 +49,7 @@ def read_steam(path: Path) -> Delivery:
             continue
         rows.append((_event_id(row, seen[row]), *row, number))
         seen[row] += 1
-    return Delivery({"steam_behaviors": rows.to_frame()}, rejects)
+    return Delivery({"steam_behaviors": rows.to_table()}, rejects)
 
 
 def parse_row(text: str) -> tuple[str, str, str, float]:

@@ -1,0 +1,104 @@
+"""The loads there are: a file that the user gave, a stand-in, a simulated log. Each is one transaction."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from ingest.delivery import Source
+from ingest.files import sha256_of
+from ingest.landing import (
+    Batch,
+    check_rejects,
+    current_batches,
+    land,
+    peek_current_batches,
+    transaction,
+)
+from ingest.simulate import SimulationOptions
+from ingest.sources import SOURCES
+from ingest.viewing import NAME as VIEWING
+from ingest.viewing import land_viewing, options_of
+from ingest.warehouse import open_warehouse
+
+
+def load_file(source: Source, path: Path, *, max_rejects: float = 1.0) -> list[Batch]:
+    """Load a file that the user gave.
+
+    Returns:
+        What was loaded: the file, and the viewing log if that had to be made anew because its catalogue was
+        replaced. Nothing, if this file is the one that is loaded already.
+
+    Raises:
+        UserError: the file can't be used, or another process holds the warehouse.
+    """
+    started = time.monotonic()
+    sha256 = sha256_of(path)
+    if any(batch.sha256 == sha256 for batch in peek_current_batches(source.name)):
+        return []
+    delivery = source.read(path)
+    check_rejects(path, delivery, max_rejects)
+    with open_warehouse() as connection, transaction(connection):
+        batch = land(
+            connection,
+            source,
+            delivery,
+            origin="real",
+            file_name=_file_name(path),
+            sha256=sha256,
+            started=started,
+        )
+        remade = _remake_viewing(connection) if source.name == "anime" else None
+    return [batch, remade] if remade else [batch]
+
+
+def load_stand_in(source: Source) -> list[Batch]:
+    """Make a source's stand-in and load it through its reader, unless anything was loaded for it.
+
+    Raises:
+        UserError: another process holds the warehouse.
+    """
+    started = time.monotonic()
+    # The warehouse is held from the look to the load, so that no real file can come in between.
+    with tempfile.TemporaryDirectory(prefix="stand-in-") as folder, open_warehouse() as connection:
+        if current_batches(connection, source.name):
+            return []
+        path = source.write_stand_in(Path(folder))
+        with transaction(connection):
+            batch = land(
+                connection,
+                source,
+                source.read(path),
+                origin="stand-in",
+                file_name=path.name,
+                sha256=sha256_of(path),
+                started=started,
+            )
+    return [batch]
+
+
+def simulate(options: SimulationOptions) -> list[Batch]:
+    """Make the viewing log, on the stand-in catalogue when none is loaded.
+
+    Returns:
+        What was loaded; nothing, if this log is the one that is loaded already.
+
+    Raises:
+        UserError: an option is out of range, or another process holds the warehouse.
+    """
+    batches = load_stand_in(SOURCES["anime"])
+    with open_warehouse() as connection, transaction(connection):
+        log = land_viewing(connection, options)
+    return [*batches, log] if log else batches
+
+
+def _remake_viewing(connection: duckdb.DuckDBPyConnection) -> Batch | None:
+    logs = current_batches(connection, VIEWING)
+    return land_viewing(connection, options_of(logs[-1])) if logs else None
+
+
+def _file_name(path: Path) -> str:
+    """The file's name as text that can be stored: a name on disk may hold bytes that are not UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
