@@ -1,0 +1,82 @@
+with views as (
+    select * from {{ ref('fct_episode_views') }}
+),
+
+histories as (
+    select * from {{ ref('int_view_histories') }}
+),
+
+tastes as (
+    select * from {{ ref('int_title_runs_taste') }}
+),
+
+splits as (
+    select * from {{ ref('int_next_episode_splits') }}
+),
+
+titles as (
+    select * from {{ ref('dim_anime') }}
+),
+
+viewers as (
+    select * from {{ ref('stg_viewing__viewers') }}
+),
+
+-- The viewer's own past with this title, over the views that ended before this one did.
+runs_so_far as (
+    select
+        event_id,
+        count(*) over earlier_in_title as run_views_count,
+        avg(completion) over earlier_in_title as run_mean_completion,
+        max(ended_at) over earlier_in_title as run_previous_ended_at
+    from views
+    window earlier_in_title as (
+        partition by user_id, anime_id
+        order by ended_at asc, event_id asc
+        rows between unbounded preceding and 1 preceding
+    )
+)
+
+select
+    views.event_id,
+    views.user_id,
+    views.anime_id,
+    views.ended_at as as_of,
+    views.has_continued as label,
+    splits.split,
+    views.episode_number,
+    views.episodes_total,
+    views.episodes_total - views.episode_number as episodes_remaining,
+    views.episode_number / views.episodes_total as episode_share,
+    views.episode_seconds,
+    cast(hour(views.started_at) as integer) as hour_of_day,
+    {{ iso_weekday('views.started_at') }} >= 6 as is_weekend,
+    views.device,
+    views.completion,
+    viewers.acquisition_channel,
+    {{ seconds_between('viewers.signed_up_at', 'views.started_at') }} / 86400 as user_days_since_sign_up,
+    histories.user_views_count,
+    histories.user_titles_count,
+    histories.user_known_outcomes_count,
+    histories.user_known_continued_count,
+    histories.user_continuation_rate,
+    histories.user_mean_completion,
+    {{ seconds_between('histories.user_previous_ended_at', 'views.started_at') }} / 3600
+        as user_hours_since_previous_view,
+    runs_so_far.run_views_count,
+    runs_so_far.run_mean_completion,
+    {{ seconds_between('runs_so_far.run_previous_ended_at', 'views.started_at') }} / 3600
+        as run_hours_since_previous_view,
+    titles.anime_type,
+    titles.score as title_score,
+    histories.title_views_count,
+    histories.title_known_outcomes_count,
+    histories.title_continuation_rate,
+    tastes.taste_match
+from views
+inner join splits on views.event_id = splits.event_id
+inner join histories on views.event_id = histories.event_id
+inner join runs_so_far on views.event_id = runs_so_far.event_id
+left join tastes on views.user_id = tastes.user_id and views.anime_id = tastes.anime_id
+left join titles on views.anime_id = titles.anime_id
+left join viewers on views.user_id = viewers.user_id

@@ -1,0 +1,20 @@
+with runs as (
+    select * from {{ ref('stg_ml__model_runs') }}
+    where is_latest
+)
+
+select
+    run_id,
+    task,
+    estimator,
+    trained_at,
+    train_rows_count,
+    validation_rows_count,
+    test_rows_count,
+    train_from,
+    train_to,
+    test_from,
+    test_to,
+    train_seconds,
+    model_file
+from runs

@@ -1,0 +1,17 @@
+with sources as (
+    select * from {{ ref('dim_sources') }}
+)
+
+select
+    row_number() over (order by source asc) as sort_order,
+    source,
+    origin,
+    origin_label,
+    file_name,
+    licence,
+    rows_read,
+    rows_loaded,
+    rows_rejected,
+    rows_duplicate,
+    loaded_at
+from sources

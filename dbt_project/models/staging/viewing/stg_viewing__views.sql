@@ -1,0 +1,20 @@
+with source as (
+    select * from {{ source('viewing', 'viewing_events') }}
+),
+
+renamed as (
+    select
+        event_id,
+        user_id,
+        anime_id,
+        device,
+        episode_number,
+        watch_seconds,
+        episode_seconds,
+        completion,
+        started_at,
+        {{ add_seconds('started_at', 'watch_seconds') }} as ended_at
+    from source
+)
+
+select * from renamed
