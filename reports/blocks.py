@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["figures", "table", "line", "bar", "dots", "histogram", "calibration"]
+Kind = Literal["figures", "table", "line", "bar", "rows", "dots", "histogram", "calibration"]
 Format = Literal[
     "text",
     "origin",
@@ -58,6 +58,7 @@ class Block:
         only: keep only the rows that have these values.
         series_colors: value of the series -> colour of the style sheet; the others take the palette in turn.
         scale: of the value axis.
+        ticks: where the value axis has its marks, if they are not to be chosen by the drawing.
         from_zero: whether the value axis must begin at 0.
         height: of the drawing in pixels; charts with one line a row find their own.
         wide: whether it takes the whole width of the page.
@@ -75,6 +76,7 @@ class Block:
     only: Mapping[str, str] = field(default_factory=dict)
     series_colors: Mapping[str, str] = field(default_factory=dict)
     scale: Literal["linear", "symlog"] = "linear"
+    ticks: tuple[float, ...] = ()
     from_zero: bool = True
     height: int = 260
     wide: bool = False

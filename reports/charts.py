@@ -17,7 +17,7 @@ from reports.tables import Row
 
 PALETTE = tuple(f"var(--series-{number})" for number in range(1, 9))
 BAR, LINE, SOFT, RULE = "var(--series-1)", "var(--series-1)", "var(--series-1-soft)", "var(--muted)"
-ROW_HEIGHT = 30
+LINE_HEIGHT = 28
 # Every chart with a number on its vertical axis keeps this much room for it, so that charts below each
 # other line up.
 AXIS_ROOM = 46
@@ -140,7 +140,7 @@ def _tip(row: Row, column: Column) -> str:
 
 def _value_column(block: Block) -> Column:
     """The column whose size is drawn, and whose interval goes with it."""
-    return block.column("x" if block.kind == "dots" else "y")
+    return block.column("x" if block.kind in ("dots", "rows") else "y")
 
 
 def _tooltip(block: Block) -> list[alt.Tooltip]:
@@ -159,12 +159,25 @@ def _axis(column: Column, **settings: Any) -> alt.Axis:
 def _measure(block: Block, axis: type, channel: str, **settings: Any) -> Any:
     """A value axis, horizontal or vertical."""
     column = block.column(channel)
-    scale = {"type": block.scale, "zero": block.from_zero, "nice": True}
-    return axis(channel, type="quantitative", title=column.label, axis=_axis(column, **settings), scale=scale)
+    scale = {"type": block.scale, "zero": block.from_zero, "nice": block.scale == "linear"}
+    ticks = {"values": list(block.ticks)} if block.ticks else {}
+    # Small multiples name their measure in the caption.
+    title = None if "each" in block.channels else column.label
+    marks = _axis(column, labelFlush=False, labelOverlap=True, **ticks, **settings)
+    return axis(channel, type="quantitative", title=title, axis=marks, scale=scale)
 
 
 def _height_axis(block: Block) -> alt.Y:
     return _measure(block, alt.Y, "y", minExtent=AXIS_ROOM, maxExtent=AXIS_ROOM, tickCount=5)
+
+
+def _line_axis() -> alt.Y:
+    """Categories below each other, in the order of the rows."""
+    return alt.Y("y", type="ordinal", title=None, sort=None)
+
+
+def _lines_height(block: Block, rows: list[Row]) -> int:
+    return LINE_HEIGHT * len({row[block.channels["y"]] for row in rows})
 
 
 def _color(block: Block, rows: list[Row]) -> Any:
@@ -191,7 +204,7 @@ def _line(block: Block, rows: list[Row]) -> alt.LayerChart:
     """Lines over a number, with the band of their interval."""
     color, value = _color(block, rows), _value_column(block)
     x = alt.X("x", type="quantitative", title=block.column("x").label, axis=_axis(block.column("x")))
-    x = x.scale(nice=False, zero=False, padding=10)
+    x = x.scale(nice=False, zero=False, padding=4)
     base = alt.Chart(_data(block, rows), height=block.height).encode(x=x, y=_height_axis(block), color=color)
     layers = []
     if value.low and value.high:
@@ -208,9 +221,8 @@ def _line(block: Block, rows: list[Row]) -> alt.LayerChart:
 def _bar(block: Block, rows: list[Row]) -> alt.LayerChart:
     """One bar a category, in the order of the rows, with a whisker where the value has an interval."""
     value = _value_column(block)
-    tilt = {"labelAngle": alt.ExprRef("width < 480 ? -55 : 0")}
-    tilt |= {"labelAlign": alt.ExprRef("width < 480 ? 'right' : 'center'"), "labelOverlap": True}
-    x = alt.X("x", type="ordinal", title=block.column("x").label, sort=None, axis=alt.Axis(**tilt))
+    x = alt.X("x", type="ordinal", title=block.column("x").label, sort=None)
+    x = x.axis(labelAngle=0, labelOverlap=True)
     base = alt.Chart(_data(block, rows), height=block.height).encode(x=x, y=_height_axis(block))
     layers = [base.mark_bar(color=BAR, cornerRadiusEnd=2).encode(tooltip=_tooltip(block))]
     if value.low and value.high:
@@ -219,14 +231,19 @@ def _bar(block: Block, rows: list[Row]) -> alt.LayerChart:
     return alt.layer(*layers)
 
 
+def _rows(block: Block, rows: list[Row]) -> alt.LayerChart:
+    """One bar a line, for categories whose names are too long to stand below bars."""
+    x, y = _measure(block, alt.X, "x", grid=True), _line_axis()
+    base = alt.Chart(_data(block, rows), height=_lines_height(block, rows)).encode(x=x, y=y)
+    return alt.layer(base.mark_bar(color=BAR, cornerRadiusEnd=2).encode(tooltip=_tooltip(block)))
+
+
 def _dots(block: Block, rows: list[Row]) -> alt.LayerChart:
     """One line a category: a dot at the value, a bar over its interval, a dashed rule at the reference."""
     value = _value_column(block)
-    y = alt.Y("y", type="ordinal", title=None, sort=None)
-    x = _measure(block, alt.X, "x", grid=True, tickCount=4, labelOverlap=True)
-    names = {row[block.channels["y"]] for row in rows}
+    x, y = _measure(block, alt.X, "x", grid=True, tickCount=4), _line_axis()
     data = _data(block, rows)
-    base = alt.Chart(data, height=ROW_HEIGHT * len(names)).encode(x=x, y=y)
+    base = alt.Chart(data, height=_lines_height(block, rows)).encode(x=x, y=y)
     layers = []
     if "reference" in block.channels:
         rule = alt.Chart(data).mark_rule(color=RULE, strokeDash=[4, 4], aria=False)
@@ -243,9 +260,7 @@ def _histogram(block: Block, rows: list[Row]) -> alt.LayerChart:
     x = alt.X(
         "x", type="quantitative", bin="binned", title=block.column("x").label, axis=_axis(block.column("x"))
     )
-    rank = {key: place for place, (key, _, _) in enumerate(_legend(block, rows))}
-    ordered = sorted(rows, key=lambda row: rank[_series_key(block, row)]) if rank else rows
-    bars = alt.Chart(_data(block, ordered), height=block.height).mark_bar(
+    bars = alt.Chart(_data(block, rows), height=block.height).mark_bar(
         stroke="var(--paper)", strokeWidth=0.5, orient="vertical"
     )
     return alt.layer(
@@ -253,7 +268,7 @@ def _histogram(block: Block, rows: list[Row]) -> alt.LayerChart:
             x=x,
             x2="x2",
             y=_height_axis(block).stack("zero"),
-            color=_color(block, ordered),
+            color=_color(block, rows),
             opacity=_opacity(block, 1),
             tooltip=_tooltip(block),
         )
@@ -281,6 +296,7 @@ def _calibration(block: Block, rows: list[Row]) -> alt.LayerChart:
 _KINDS: dict[str, Callable[[Block, list[Row]], alt.LayerChart]] = {
     "line": _line,
     "bar": _bar,
+    "rows": _rows,
     "dots": _dots,
     "histogram": _histogram,
     "calibration": _calibration,

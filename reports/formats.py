@@ -15,7 +15,7 @@ _PATTERNS: dict[Format, str] = {
     "hours": "{:,.1f} h",
     "decimal": "{:,.1f}",
     "metric": "{:.4f}",
-    "difference": "{:+.4f}",
+    "difference": "{:+z.4f}",
     "seconds": "{:,.1f} s",
     "day": "{:%Y-%m-%d}",
     "moment": "{:%Y-%m-%d %H:%M} UTC",

@@ -123,8 +123,8 @@ def _navigation(page: Page) -> str:
 def _loaded(block: Block, rows: list[Row]) -> str:
     """What is loaded, in a line each; the whole of it in a table below."""
     lines = "".join(
-        f"<li>{_badge(row['origin'])} <strong>{_data(row['source'])}</strong> "
-        f"<span>{written(row['rows_loaded'], 'count')} rows: {_data(row['origin_label'])}</span></li>"
+        f"<li>{_badge(row['origin'])} <strong>{_data(row['source'])}</strong> <span>"
+        f"{written(row['rows_loaded'], 'count')} rows <small>{_data(row['origin_label'])}</small></span></li>"
         for row in rows
     )
     body = f'<ul class="sources">{lines}</ul>{_folded(block, rows)}' if rows else _empty(block)
@@ -149,7 +149,7 @@ def _block(block: Block, rows: list[Row], origins: dict[str, str]) -> str:
     return (
         f'<article class="block{" wide" if block.wide else ""}" id="{slug}" aria-labelledby="{slug}-title">\n'
         f'<h3 id="{slug}-title">{text(block.title)}</h3>\n<p class="reading">{text(block.reading)}</p>\n'
-        f"{_body(block, slug, rows, origins)}\n{_origin_line(block, origins)}\n</article>"
+        f"<div>{_body(block, slug, rows, origins)}</div>\n{_origin_line(block, origins)}\n</article>"
     )
 
 
@@ -196,7 +196,8 @@ def _chart(drawing: Drawing, name: str) -> str:
         f'<i style="background:{text(color)}"></i><bdi>{text(shorten(label))}</bdi></button>'
         for key, label, color in drawing.legend
     )
-    legend = f'<div class="legend" role="group" aria-label="Series">{keys}</div>' if keys else ""
+    several = len(drawing.legend) > 1
+    legend = f'<div class="legend" role="group" aria-label="Series to show">{keys}</div>' if several else ""
     return (
         f'<figure>{caption}{legend}<div class="chart" id="{name}"></div>'
         f'<script type="application/json" data-chart="{name}">{json_block(drawing.spec)}</script></figure>'

@@ -61,9 +61,9 @@ SURVIVAL = Column("survival", "Still watching", "rate", "survival_low", "surviva
 SURVIVAL_BY_EPISODE = Block(
     kind="line",
     title="Who is still watching after each episode",
-    reading="The share of runs that went on past an episode (Kaplan-Meier: a run whose outcome is not known "
-    "yet counts for as long as it was seen). The band is the 95 % interval; it widens where few runs are "
-    "left.",
+    reading="The share of viewers of a title who go on past an episode (Kaplan-Meier): a title that ends "
+    "here, or whose next episode may still be started, counts for as long as it was seen. The band is the "
+    "95 % interval; it widens where few are left.",
     model="rpt_retention_by_episode",
     order_by=("episode_number",),
     columns=(EPISODE, SURVIVAL, AT_RISK),
@@ -76,9 +76,9 @@ SURVIVAL_BY_EPISODE = Block(
 CONTINUATION_BY_EPISODE = Block(
     kind="line",
     title="How many go on to the next episode",
-    reading="Views that were continued, of those at risk at that episode: the next episode was started "
-    "within the window. Views whose window is still open are left out. Band: 95 % Wilson interval. The axis "
-    "doesn't begin at 0.",
+    reading="Views after which the next episode was started in time, of the views at risk: those whose "
+    "outcome is known. A title's last episode, and a view whose window is still open, are left out. Band: "
+    "95 % Wilson interval. The axis doesn't begin at 0.",
     model="rpt_retention_by_episode",
     order_by=("episode_number",),
     columns=(
@@ -94,7 +94,7 @@ CONTINUATION_BY_EPISODE = Block(
         AT_RISK,
         Column("continued_count", "Continued, views", "count"),
         Column("stopped_count", "Stopped, views", "count"),
-        Column("censored_count", "Not yet known, views", "count"),
+        Column("censored_count", "Last episode or not yet known, views", "count"),
     ),
     channels={"x": "episode_number", "y": "continuation_rate"},
     sources=VIEWING,
@@ -118,15 +118,15 @@ AT_RISK_BY_EPISODE = Block(
 BINGES = Block(
     kind="bar",
     title="Binge depth",
-    reading="Episodes of one title watched without a break, as a share of all such runs; the whisker is the "
-    "95 % Wilson interval.",
+    reading="The longest sitting of each viewer with each title, in episodes, as a share of all pairs of "
+    "viewer and title; the whisker is the 95 % Wilson interval.",
     model="rpt_binge_depth",
     order_by=("binge_length",),
     columns=(
-        Column("binge_length_label", "Episodes in a row"),
-        Column("run_share", "Share of runs", "rate", "run_share_low", "run_share_high"),
-        Column("runs_count", "Runs", "count"),
-        Column("runs_total", "Of all runs", "count"),
+        Column("binge_length_label", "Episodes in the longest sitting"),
+        Column("run_share", "Share of pairs", "rate", "run_share_low", "run_share_high"),
+        Column("runs_count", "Pairs", "count"),
+        Column("runs_total", "Of all pairs", "count"),
     ),
     channels={"x": "binge_length_label", "y": "run_share"},
     sources=VIEWING,
@@ -137,8 +137,9 @@ BINGES = Block(
 TOP_TITLES = Block(
     kind="table",
     title="Most watched titles",
-    reading="By viewers. Finished: viewers who saw the last episode, of those whose run is over or "
-    "complete; median depth is the number of episodes reached by half of the viewers.",
+    reading="Ranked by viewers. Finished: pairs of viewer and title that saw the last episode, of those "
+    "that finished or stopped; those still open count in neither. Half of the viewers got as far as the "
+    "median depth, in episodes.",
     model="rpt_top_titles",
     order_by=("title_rank",),
     columns=(
@@ -149,8 +150,8 @@ TOP_TITLES = Block(
         Column("viewers_count", "Viewers", "count"),
         Column("views_count", "Views", "count"),
         Column("finished_rate", "Finished", "rate", "finished_rate_low", "finished_rate_high", NOT_YET),
-        Column("finished_count", "Finished, runs", "count"),
-        Column("finishable_count", "Of runs", "count"),
+        Column("finished_count", "Finished, pairs", "count"),
+        Column("finishable_count", "Of pairs", "count"),
         Column("median_depth", "Median depth", "decimal"),
     ),
     sources=VIEWING,
@@ -174,7 +175,7 @@ TITLES_COMPARED = Block(
 )
 
 PLAYTIME = Block(
-    kind="bar",
+    kind="rows",
     title="Playtime of players",
     reading="Players by the hours they played in all games together, as a share of all players. Steam's "
     "file has no dates: it tells how deep, not when.",
@@ -186,7 +187,7 @@ PLAYTIME = Block(
         Column("players_count", "Players", "count"),
         Column("players_total", "Of all players", "count"),
     ),
-    channels={"x": "bin_label", "y": "player_share"},
+    channels={"x": "player_share", "y": "bin_label"},
     sources=STEAM,
     filled_by=INGEST,
 )
@@ -206,6 +207,7 @@ TIER_HOURS = Block(
     sources=STEAM,
     filled_by=INGEST,
     scale="symlog",
+    ticks=(0, 1, 10, 100, 1_000, 10_000),
 )
 
 TIERS = Block(
@@ -259,8 +261,8 @@ MODEL_AGAINST_ORACLE = Block(
     kind="dots",
     title="Metrics against the oracle",
     reading="The oracle scores with the true probabilities that the simulator drew from: no model can do "
-    "better than the dashed line, except by chance or by a leak. Bars are 95 % bootstrap intervals over "
-    "viewers. Axes don't begin at 0.",
+    "better than the dashed line, except by chance or by a leak. Less is better for log loss, Brier score, "
+    "RMSE and calibration error. Bars are 95 % bootstrap intervals over viewers. Axes don't begin at 0.",
     model="rpt_model_metrics",
     order_by=("task", "metric_order", "estimator_order", "estimator"),
     columns=(ESTIMATOR, METRIC_VALUE),
@@ -294,9 +296,9 @@ MODEL_METRICS = Block(
 IMPORTANCE = Block(
     kind="dots",
     title="What the model leans on",
-    reading="Permutation importance on the test rows: how much the metric falls when one column is "
-    "shuffled. The bar is the range over repetitions. Columns that say the same thing share their "
-    "importance.",
+    reading="Permutation importance on the test rows: how much the metric worsens when one column is "
+    "shuffled. The bar is the 95 % range over repeated shuffles. Columns that say the same thing share "
+    "their importance.",
     model="rpt_feature_importance",
     order_by=("task", "importance_rank", "feature"),
     columns=(

@@ -29,9 +29,9 @@ def query(block: Block) -> str:
 
 
 def columns_needed(block: Block) -> list[str]:
-    """The columns a block reads, each once: of its table with their intervals, its drawing, its selection."""
+    """The columns a block reads, each once: of its table with their intervals, drawing, selection, order."""
     of_table = [name for column in block.columns for name in (column.name, column.low, column.high) if name]
-    return list(dict.fromkeys([*of_table, *block.channels.values(), *block.only]))
+    return list(dict.fromkeys([*of_table, *block.channels.values(), *block.only, *block.order_by]))
 
 
 def _read(connection: duckdb.DuckDBPyConnection, block: Block) -> list[Row]:

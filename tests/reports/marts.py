@@ -1,6 +1,5 @@
 """A warehouse that holds nothing but the `rpt_` tables, as dbt declares them, with rows made by hand."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,64 @@ NASTY = (MARKUP, RIGHT_TO_LEFT, EMOJI, HUGE, LINES)
 
 # Model: its columns, as DuckDB types.
 COLUMNS = {
-    "rpt_sources": "sort_order int, source text, origin text, origin_label text, file_name text, licence text, "
-    "rows_read bigint, rows_loaded bigint, rows_rejected bigint, rows_duplicate bigint, loaded_at timestamp",
-    "rpt_headline_figures": "figure_order int, figure text, source text, value double, unit text, "
-    "denominator bigint, ci_low double, ci_high double, note text",
-    "rpt_retention_by_episode": "episode_number int, at_risk_count bigint, continued_count bigint, "
-    "stopped_count bigint, censored_count bigint, continuation_rate double, continuation_rate_low double, "
-    "continuation_rate_high double, survival double, survival_low double, survival_high double",
-    "rpt_binge_depth": "binge_length int, binge_length_label text, runs_count bigint, run_share double, "
-    "run_share_low double, run_share_high double, runs_total bigint",
-    "rpt_top_titles": "title_rank int, anime_id text, title text, type text, episodes_total int, "
-    "viewers_count bigint, views_count bigint, finished_count bigint, finishable_count bigint, "
-    "finished_rate double, finished_rate_low double, finished_rate_high double, median_depth double",
-    "rpt_title_retention": "title_rank int, anime_id text, title text, episode_number int, "
-    "at_risk_count bigint, continued_count bigint, survival double, survival_low double, survival_high double",
-    "rpt_playtime_histogram": "bin_order int, bin_label text, hours_from double, hours_to double, "
-    "players_count bigint, player_share double, players_total bigint",
-    "rpt_engagement_tiers": "engagement_tier int, tier_label text, players_count bigint, hours_min double, "
-    "hours_median double, hours_max double, games_played_mean double, games_owned_mean double, "
-    "proxy_churned_count bigint, proxy_churn_rate double",
-    "rpt_model_metrics": "run_id text, task text, estimator text, estimator_order int, split text, metric text, "
-    "metric_label text, metric_order int, value double, ci_low double, ci_high double, oracle_value double, "
-    "minus_oracle double, minus_oracle_low double, minus_oracle_high double, verdict text",
-    "rpt_feature_importance": "run_id text, task text, feature text, importance_rank int, "
-    "importance_mean double, importance_low double, importance_high double",
-    "rpt_calibration": "run_id text, task text, estimator_label text, bin_order int, mean_probability double, "
-    "observed_rate double, observed_rate_low double, observed_rate_high double, rows_count bigint",
-    "rpt_score_distribution": "run_id text, task text, bin_order int, probability_from double, "
-    "probability_to double, outcome text, rows_count bigint",
-    "rpt_model_runs": "run_id text, task text, estimator text, trained_at timestamp, train_rows_count bigint, "
-    "test_rows_count bigint, train_from timestamp, train_to timestamp, test_from timestamp, "
-    "test_to timestamp, train_seconds double",
+    "rpt_sources": (
+        "sort_order int, source text, origin text, origin_label text, file_name text, licence text, "
+        "rows_read bigint, rows_loaded bigint, rows_rejected bigint, rows_duplicate bigint, loaded_at "
+        "timestamp"
+    ),
+    "rpt_headline_figures": (
+        "figure_order int, figure text, source text, value double, unit text, denominator bigint, "
+        "ci_low double, ci_high double, note text"
+    ),
+    "rpt_retention_by_episode": (
+        "episode_number int, at_risk_count bigint, continued_count bigint, stopped_count bigint, "
+        "censored_count bigint, continuation_rate double, continuation_rate_low double, "
+        "continuation_rate_high double, survival double, survival_low double, survival_high double"
+    ),
+    "rpt_binge_depth": (
+        "binge_length int, binge_length_label text, runs_count bigint, run_share double, run_share_low "
+        "double, run_share_high double, runs_total bigint"
+    ),
+    "rpt_top_titles": (
+        "title_rank int, anime_id text, title text, type text, episodes_total int, viewers_count "
+        "bigint, views_count bigint, finished_count bigint, finishable_count bigint, finished_rate "
+        "double, finished_rate_low double, finished_rate_high double, median_depth double"
+    ),
+    "rpt_title_retention": (
+        "title_rank int, anime_id text, title text, episode_number int, at_risk_count bigint, "
+        "continued_count bigint, survival double, survival_low double, survival_high double"
+    ),
+    "rpt_playtime_histogram": (
+        "bin_order int, bin_label text, hours_from double, hours_to double, players_count bigint, "
+        "player_share double, players_total bigint"
+    ),
+    "rpt_engagement_tiers": (
+        "engagement_tier int, tier_label text, players_count bigint, hours_min double, hours_median "
+        "double, hours_max double, games_played_mean double, games_owned_mean double, "
+        "proxy_churned_count bigint, proxy_churn_rate double"
+    ),
+    "rpt_model_metrics": (
+        "run_id text, task text, estimator text, estimator_order int, split text, metric text, "
+        "metric_label text, metric_order int, value double, ci_low double, ci_high double, oracle_value "
+        "double, minus_oracle double, minus_oracle_low double, minus_oracle_high double, verdict text"
+    ),
+    "rpt_feature_importance": (
+        "run_id text, task text, feature text, importance_rank int, importance_mean double, "
+        "importance_low double, importance_high double"
+    ),
+    "rpt_calibration": (
+        "run_id text, task text, estimator_label text, bin_order int, mean_probability double, "
+        "observed_rate double, observed_rate_low double, observed_rate_high double, rows_count bigint"
+    ),
+    "rpt_score_distribution": (
+        "run_id text, task text, bin_order int, probability_from double, probability_to double, outcome "
+        "text, rows_count bigint"
+    ),
+    "rpt_model_runs": (
+        "run_id text, task text, estimator text, trained_at timestamp, train_rows_count bigint, "
+        "test_rows_count bigint, train_from timestamp, train_to timestamp, test_from timestamp, test_to "
+        "timestamp, train_seconds double"
+    ),
 }
 
 RUN, TASK = "run-1", "next_episode"
@@ -89,10 +115,30 @@ def _viewing() -> dict[str, list[tuple[Any, ...]]]:
         ],
         "rpt_headline_figures": [
             (1, "Views", "viewing", 251_734, "count", None, None, None, None),
-            (2, "Continuation rate", "viewing", 0.7345, "rate", 240_000, 0.731, 0.738, "open windows left out"),
+            (
+                2,
+                "Continuation rate",
+                "viewing",
+                0.7345,
+                "rate",
+                240_000,
+                0.731,
+                0.738,
+                "open windows left out",
+            ),
             (3, "Median depth", "viewing", 4, "episodes", 30_000, None, None, None),
             (4, "Finished last week", "viewing", None, "rate", None, None, None, "window still open"),
-            (5, "Median playtime", "steam", 12.34, "hours", 11_350, None, None, "of players with any playtime"),
+            (
+                5,
+                "Median playtime",
+                "steam",
+                12.34,
+                "hours",
+                11_350,
+                None,
+                None,
+                "of players with any playtime",
+            ),
         ],
         "rpt_retention_by_episode": [*retention, open_window],
         "rpt_binge_depth": [
@@ -110,7 +156,15 @@ def _titles() -> dict[str, list[tuple[Any, ...]]]:
             for rank, title in enumerate(titles, start=1)
         ],
         "rpt_title_retention": [
-            (rank, f"mal:{rank}", title, number, 900 // number, 300, *_around(0.95 ** (number * rank / 3), 0.03))
+            (
+                rank,
+                f"mal:{rank}",
+                title,
+                number,
+                900 // number,
+                300,
+                *_around(0.95 ** (number * rank / 3), 0.03),
+            )
             for rank, title in enumerate(titles, start=1)
             for number in range(1, 25)
         ],
@@ -132,12 +186,12 @@ def _steam() -> dict[str, list[tuple[Any, ...]]]:
 
 def _model() -> dict[str, list[tuple[Any, ...]]]:
     estimators = (("baseline", 0.09), ("logistic", 0.03), ("boosting", 0.02), ("oracle", 0.0))
-    metrics = (("roc_auc", "ROC AUC", 0.88), ("log_loss", "Log loss", 0.36), ("ece", "Calibration error", 0.01))
+    metrics = (("roc_auc", "ROC AUC", 1, 0.88), ("log_loss", "Log loss", 2, 0.36), ("ece", "Error", 3, 0.01))
+    trained_and_tested = ("2024-01-01", "2024-10-01", "2024-10-01", "2025-02-01")
     return {
         "rpt_model_metrics": [
-            (RUN, TASK, name, order, "test", metric, label, place, *_around(best - far, 0.004))
-            + (best, -far, -far - 0.003, -far + 0.003, "below the oracle")
-            for place, (metric, label, best) in enumerate(metrics)
+            (RUN, TASK, name, order, "test", *metric, *_around(best - far), best, *_around(-far), "possible")
+            for *metric, best in metrics
             for order, (name, far) in enumerate(estimators)
         ],
         "rpt_feature_importance": [
@@ -154,7 +208,6 @@ def _model() -> dict[str, list[tuple[Any, ...]]]:
             for outcome, size in (("continued", 90), ("stopped", 30), ("not yet known", 9))
         ],
         "rpt_model_runs": [
-            (RUN, TASK, "boosting", "2025-03-01 12:30:00", 120_000, 40_000, "2024-01-01", "2024-10-01")
-            + ("2024-10-01", "2025-02-01", 12.3)
+            (RUN, TASK, "boosting", "2025-03-01", 90_000, 40_000, *trained_and_tested, 12.3),
         ],
     }
