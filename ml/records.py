@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import duckdb
@@ -130,7 +130,7 @@ def _frames(run: TrainingRun) -> dict[str, pl.DataFrame]:
         "train_seconds": run.train_seconds,
         "model_file": run.model_file,
     }
-    metrics = pl.DataFrame(run.metrics, infer_schema_length=None).with_columns(
+    metrics = pl.DataFrame([asdict(row) for row in run.metrics]).with_columns(
         pl.col("value", "ci_low", "ci_high").fill_nan(None)
     )
     importance = pl.DataFrame(

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ingest.errors import UserError
-from ml.calibration import Calibrator, Isotonic, Sigmoid
+from ml.calibration import Isotonic, Sigmoid
 from ml.estimators import Calibrated
 
 # The one class of a fitted HistGradientBoostingClassifier that skops doesn't trust by itself. It holds
 # arrays of tree nodes.
 TRUSTED_TYPES = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 CALIBRATORS: dict[str, type[Sigmoid] | type[Isotonic]] = {"sigmoid": Sigmoid, "isotonic": Isotonic}
-PARTS = {"classifier", "calibrator", "description"}
 
 
 @dataclass(frozen=True)
@@ -78,24 +77,10 @@ def load_model(path: Path) -> StoredModel:
         raise UserError(f"{path} was refused, it holds {', '.join(strange)}: run `python -m ml.train`")
     try:
         parts = skops.io.loads(data, trusted=TRUSTED_TYPES)
+        calibrator = CALIBRATORS[parts["calibrator"]["method"]](**parts["calibrator"])
+        stored = StoredModel(Calibrated(parts["classifier"], calibrator), parts["description"])
     except Exception as error:
         raise not_a_model from error
-    if not _is_model(parts):
+    if not isinstance(stored.model.classifier, HistGradientBoostingClassifier):
         raise not_a_model
-    return StoredModel(
-        Calibrated(parts["classifier"], _calibrator(parts["calibrator"])), parts["description"]
-    )
-
-
-def _is_model(parts: object) -> bool:
-    return (
-        isinstance(parts, dict)
-        and set(parts) == PARTS
-        and isinstance(parts["classifier"], HistGradientBoostingClassifier)
-        and isinstance(parts["calibrator"], dict)
-        and parts["calibrator"].get("method") in CALIBRATORS
-    )
-
-
-def _calibrator(stored: dict[str, Any]) -> Calibrator:
-    return CALIBRATORS[stored["method"]](**stored)
+    return stored

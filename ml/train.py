@@ -60,18 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_summary(runs, warehouse_path(), time.perf_counter() - started)
 
 
+# On one thread the order of a sum, and so its last bit, is the same on every machine; and trees whose
+# threads wait for one another get far slower when the cores are shared.
+@threadpool_limits.wrap(limits=1)
 def train_task(task: Task, table: FeatureTable, seed: int) -> TrainingRun:
     """Fit, calibrate, evaluate and explain the estimators of one task; nothing is written."""
     started = time.perf_counter()
-    # One thread for all that sums over rows: the order of a sum, and so its last bit, is then the same on
-    # every machine. Trees' predictions have no such sums and use all cores.
-    with threadpool_limits(1):
-        models = fit_estimators(task, table, seed)
+    models = fit_estimators(task, table, seed)
     chosen = models[CHOSEN]
     probabilities = chosen.predict(table.matrix)
     circular = circular_features(task, table)
-    with threadpool_limits(1):
-        metrics = _evaluate(models, probabilities, table, bool(circular), seed)
+    metrics = _evaluate(models, probabilities, table, bool(circular), seed)
     importance = permutation_importance(chosen, task, table, seed)
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     parameters = {

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from ingest.warehouse import open_warehouse
+from ml import train
 from ml.tasks import NEXT_EPISODE
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,25 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "engagement.duckdb"
     monkeypatch.setenv("WAREHOUSE_PATH", str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, world: pl.DataFrame) -> Path:
+    """The path of a warehouse on which `python -m ml.train` ran on the honest world. Only read it."""
+    path = tmp_path_factory.mktemp("trained") / "engagement.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(path))
+        load_world(world)
+        train.main([])
+    return path
+
+
+def fetch(path: Path, query: str) -> list[tuple]:
+    """All rows of `query` on the warehouse at `path`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(path))
+        with open_warehouse(read_only=True) as connection:
+            return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,99 @@
+"""Model files: the same model comes back, and a file that holds anything else is refused."""
+
+import functools
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ingest.errors import UserError
+from ml.calibration import Calibrator, Isotonic, Sigmoid
+from ml.estimators import Calibrated
+from ml.store import load_model, save_model
+
+
+class Hostile:
+    """Would run a command when unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch run",)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> HistGradientBoostingClassifier:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(500, 3))
+    return HistGradientBoostingClassifier(max_iter=20).fit(matrix, matrix[:, 0] > 0)
+
+
+@pytest.mark.parametrize(
+    "calibrator",
+    [Sigmoid(0.9, -0.1), Isotonic(np.array([0.0, 0.5, 1.0]), np.array([0.1, 0.4, 0.9]))],
+    ids=["sigmoid", "isotonic"],
+)
+def test_a_loaded_model_predicts_the_same(tmp_path: Path, classifier, calibrator: Calibrator) -> None:
+    model = Calibrated(classifier, calibrator)
+    save_model(tmp_path / "models" / "a.skops", model, {"feature_names": ["x", "y", "z"], "seed": 42})
+    loaded = load_model(tmp_path / "models" / "a.skops")
+    matrix = np.random.default_rng(1).normal(size=(1000, 3))
+    matrix[::7, 1] = np.nan
+    np.testing.assert_array_equal(loaded.predict(matrix), model.predict(matrix))
+    assert loaded.description == {"feature_names": ["x", "y", "z"], "seed": 42}
+    assert [file.name for file in (tmp_path / "models").iterdir()] == ["a.skops"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [Hostile(), os.system, Path("x"), functools.partial(os.system, "touch run")],
+    ids=["reduce", "function", "path", "partial"],
+)
+def test_a_file_with_any_other_type_is_refused(tmp_path: Path, classifier, planted: object) -> None:
+    path = tmp_path / "hostile.skops"
+    parts = {"classifier": classifier, "calibrator": {"method": "sigmoid"}, "description": {"x": planted}}
+    path.write_bytes(skops.io.dumps(parts))
+    with pytest.raises(UserError, match=r"refused, it holds .+: run `python -m ml.train`"):
+        load_model(path)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no archive",
+        skops.io.dumps({"classifier": 1, "calibrator": asdict(Sigmoid(1.0, 0.0)), "description": {}}),
+        skops.io.dumps({"a": 1}),
+        skops.io.dumps([1, 2]),
+        skops.io.dumps({"a": 1})[:-20],
+    ],
+    ids=["empty", "text", "other classifier", "other parts", "other type", "cut short"],
+)
+def test_a_file_that_is_no_model_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "damaged.skops"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged\.skops is no model file"):
+        load_model(path)
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no model file at .+: run `python -m ml.train`"):
+        load_model(tmp_path / "none.skops")
+
+
+def test_a_file_is_replaced_only_by_a_complete_one(tmp_path: Path, classifier, monkeypatch) -> None:
+    path = tmp_path / "a.skops"
+    save_model(path, Calibrated(classifier, Sigmoid(1.0, 0.0)), {})
+    before = path.read_bytes()
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UserError, match="No space left on device"):
+        save_model(path, Calibrated(classifier, Sigmoid(2.0, 0.0)), {})
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.skops"]
