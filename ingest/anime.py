@@ -169,7 +169,7 @@ def _parse(entry: Entry) -> tuple:
 def _one_of(entry: dict, key: str, allowed: frozenset[str]) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or value not in allowed:
-        raise UnusableRowError(key, f"the {key} is none of {', '.join(sorted(allowed))}")
+        raise UnusableRowError(key, f"{key} is none of {', '.join(sorted(allowed))}")
     return value
 
 
@@ -191,10 +191,10 @@ def _duration_seconds(entry: dict) -> int | None:
 
 def _whole_number(value: object, column: str, limits: tuple[int, int]) -> int:
     if not _is_number(value) or (isinstance(value, float) and not value.is_integer()):
-        raise UnusableRowError(column, f"the {column} is not a whole number")
+        raise UnusableRowError(column, f"{column} is not a whole number")
     lowest, highest = limits
     if not lowest <= value <= highest:
-        raise UnusableRowError(column, f"the {column} is not within {lowest:,} to {highest:,}")
+        raise UnusableRowError(column, f"{column} is not within {lowest:,} to {highest:,}")
     return int(value)
 
 
@@ -216,14 +216,14 @@ def _is_number(value: object) -> bool:
 def _object(entry: dict, key: str) -> dict:
     value = entry.get(key)
     if value is not None and not isinstance(value, dict):
-        raise UnusableRowError(key, f"the {key} is not an object")
+        raise UnusableRowError(key, f"{key} is not an object")
     return value or {}
 
 
 def _text(entry: dict, key: str) -> str | None:
     value = entry.get(key)
     if value is not None and not isinstance(value, str):
-        raise UnusableRowError(key, f"the {key} is not a text")
+        raise UnusableRowError(key, f"{key} is not a text")
     return value
 
 
@@ -232,7 +232,7 @@ def _texts(entry: dict, key: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UnusableRowError(key, f"the {key} are not a list of texts")
+        raise UnusableRowError(key, f"{key} is not a list of texts")
     return value
 
 

@@ -1,0 +1,33 @@
+"""What all tests share: a warehouse of their own, and the real files when they are there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warehouse_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test ever opens the user's own warehouse, whatever it forgets to set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(tmp_path_factory.mktemp("warehouse") / "tests.duckdb"))
+        yield
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty warehouse of this test alone: where it will be."""
+    path = tmp_path / "warehouse" / "test.duckdb"
+    monkeypatch.setenv("WAREHOUSE_PATH", str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the real files."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real files are not there: {os.path.relpath(SHARED_DATA)}")
+    return SHARED_DATA
