@@ -79,7 +79,7 @@ class Watching:
         return completions, np.clip(codes, 0, LOGIT_CODES - 1, out=codes)
 
     def _move_on(self, on: NDArray, completions: NDArray, days: NDArray, words: Keys) -> None:
-        """Draw the gap to the next start; drop the runs whose viewer has left by then, or whose log has ended."""
+        """Draw the gap to the next start; drop runs whose viewer leaves or whose log ends before."""
         going, tables = self.going[on], self.tables
         ends = self.starts[on] + watch_seconds(completions, self.runs.episode_seconds[going])
         binge = ends + tables.pauses[bits(words, 16, TABLE_BITS)]

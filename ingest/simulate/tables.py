@@ -229,7 +229,7 @@ def _pauses(gaps: GapConfig) -> NDArray[np.int32]:
 
 
 def _later_days(gaps: GapConfig, rhythm: RhythmConfig) -> NDArray[np.int32]:
-    """Days on to the next episode, by weekday of this one: the further the rarer, the likelier on busy days."""
+    """Days on to the next episode, by weekday of this one: far ones are rare, busy days likely."""
     ahead = np.arange(1, len(gaps.day_weights) + 1)
     weekdays = np.asarray(rhythm.weekdays)
     tables = [share_table(gaps.day_weights * weekdays[(weekday + ahead) % 7]) for weekday in range(7)]

@@ -80,8 +80,8 @@ def _watchable(catalogue: pl.DataFrame) -> pl.DataFrame:
     ).sort("anime_id")
     if watchable.is_empty():
         raise UserError(
-            f"the catalogue has no title that can be watched ({catalogue.height} entries, none of them out and "
-            "with a known number of episodes): load another with `python -m ingest anime PATH`"
+            f"the catalogue has no title that can be watched ({catalogue.height} entries, none of them out "
+            "and with a known number of episodes): load another with `python -m ingest anime PATH`"
         )
     repeated = watchable.filter(pl.col("anime_id").is_duplicated())
     if not repeated.is_empty():
@@ -163,8 +163,11 @@ def _shares_of_choices(lists: NDArray[np.float64], taste_share: float) -> NDArra
 def _quality(
     scores: NDArray[np.float64], keys: NDArray[np.uint64], weights: NDArray[np.float64], visible_share: float
 ) -> NDArray[np.float64]:
-    """Quality: a part that the score shows and a part that it doesn't, standardised over the choices of titles
-    with more than one episode, so that one unit is one standard deviation of what viewers meet."""
+    """Quality: a part that the score shows and a part that it doesn't.
+
+    Standardised over the choices of titles with more than one episode (`weights`), so that one unit is one
+    standard deviation of what viewers meet.
+    """
     visible = np.where(np.isnan(scores), _normals(keys, 2), scores)
     quality = np.sqrt(visible_share) * visible + np.sqrt(1 - visible_share) * _normals(keys, 3)
     if weights.sum() == 0:
@@ -200,7 +203,7 @@ def _choice_table(lists: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArr
 
 
 def _episode_seconds(watchable: pl.DataFrame, config: TitleConfig) -> NDArray[np.int32]:
-    """Length of an episode: the catalogue's where it is possible (a second to a day), or else the type's usual."""
+    """Length of an episode: the catalogue's if possible (a second to a day), or else the type's usual."""
     usual = watchable["type"].replace_strict(
         config.default_seconds, default=config.default_seconds["UNKNOWN"]
     )

@@ -118,7 +118,7 @@ def scatter_rounds(rounds: list[tuple], lengths: NDArray[np.integer]) -> list[ND
     """Bring columns collected in rounds into the order of their owners.
 
     Args:
-        rounds: for round r = 0, 1, ... the owners still in play (ascending) and, for each column, a value an owner.
+        rounds: for round r = 0, 1, ... the owners in play (ascending), then their values, column by column.
         lengths: rounds that each owner was in play.
 
     Returns: the columns, owner by owner, within an owner by round.

@@ -1,0 +1,88 @@
+"""How fast the simulator is, and how much memory it takes: `python -m benchmarks.simulator`.
+
+Each size runs in a process of its own, tied to one processor, on an invented catalogue; Parquet files of
+events and truth are written and counted in. The last line gives all processors the largest size.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ingest.simulate import SimulationOptions, write_viewing_log
+
+EVENTS_PER_VIEWER = 32
+SIZES = (1_000_000, 10_000_000)
+TITLES = 10_000
+TAGS = 30
+
+
+def invented_catalogue(titles: int = TITLES) -> pl.DataFrame:
+    """Titles with the real catalogue's mix of films and series, scores and tags."""
+    random = np.random.default_rng(7)
+    series = random.random(titles) < 0.5
+    return pl.DataFrame(
+        {
+            "anime_id": [f"invented:{number}" for number in range(titles)],
+            "title": [f"Title {number}" for number in range(titles)],
+            "type": np.where(series, "TV", "MOVIE"),
+            "episodes": np.where(series, random.choice([12, 13, 24, 26, 52], titles), 1).astype(np.int32),
+            "status": "FINISHED",
+            "year": 2020,
+            "duration_seconds": np.where(series, 1_440, 5_400),
+            "score_arithmetic_mean": random.normal(6.3, 1.1, titles).clip(1, 10),
+            "tags": [[f"tag {tag}" for tag in random.choice(TAGS, 2)] for _ in range(titles)],
+        }
+    )
+
+
+def measure(events: int, processes: int) -> None:
+    """Simulate about `events` events in this process and print the rate."""
+    options = SimulationOptions(viewers=events // EVENTS_PER_VIEWER)
+    catalogue = invented_catalogue()
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        log = write_viewing_log(catalogue, options, Path(folder), processes=processes)
+        seconds = time.perf_counter() - started
+        megabytes = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss if processes > 1 else 0
+    print(
+        f"{log.events:>12,} events  {log.viewers:>10,} viewers  {processes} process(es)  {seconds:6.2f} s  "
+        f"{log.events / seconds / 1e6:5.2f} M events/s  {megabytes:6.0f} MB written  "
+        f"peak memory {max(own, child) / 1024:,.0f} MB a process",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, help="measure this size only, in this process")
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.events:
+        if arguments.processes == 1 and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        measure(arguments.events, arguments.processes)
+        return
+    processors = os.cpu_count() or 1
+    for events, processes in [(size, 1) for size in SIZES] + [(SIZES[-1], processors)]:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.simulator",
+            f"--events={events}",
+            f"--processes={processes}",
+        ]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
