@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ingest.errors import run_command
 from ingest.warehouse import open_warehouse, warehouse_path
-from reports.build import OUTPUT
+from reports.build import BUILD_FOLDER
 
 BIN = Path(sys.executable).parent
 STAGES = {
@@ -36,7 +36,7 @@ def main() -> None:
     for name, elapsed in (seconds | {"in all": sum(seconds.values())}).items():
         print(f"    {name:<26}{elapsed:6.1f}")
     print(f"  warehouse  {warehouse_path()}")
-    print(f"  open       {OUTPUT.resolve().as_uri()}")
+    print(f"  open       {(BUILD_FOLDER / "index.html").resolve().as_uri()}")
 
 
 def _run_stage(name: str, command: list[str]) -> float:

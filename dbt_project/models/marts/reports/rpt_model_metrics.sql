@@ -21,7 +21,7 @@ labels as (
         (8, 'precision', 'Precision at 0.5', true),
         (9, 'recall', 'Recall at 0.5', true),
         (10, 'f1', 'F1 at 0.5', true)
-    ) as label_values (metric_order, metric, metric_label, is_higher_better)
+    ) as label_values (metric_order, metric, metric_label, is_higher_better)  -- noqa: AL05
 ),
 
 estimators as (
@@ -33,7 +33,7 @@ estimators as (
         (3, 'boosting'),
         (4, 'forest'),
         (5, 'oracle')
-    ) as estimator_values (estimator_order, estimator)
+    ) as estimator_values (estimator_order, estimator)  -- noqa: AL05
 ),
 
 joined as (

@@ -21,7 +21,7 @@ bins as (
         (12, '1,000–2,000 h', 1000, 2000),
         (13, '2,000–5,000 h', 2000, 5000),
         (14, '5,000 h or more', 5000, cast(null as integer))
-    ) as bin_values (bin_order, bin_label, hours_from, hours_to)
+    ) as bin_values (bin_order, bin_label, hours_from, hours_to)  -- noqa: AL05
 ),
 
 counted as (
@@ -33,13 +33,10 @@ counted as (
         count(players.player_id) as players_count
     from bins
     left join players
-        on case
-            when bins.bin_order = 1 then players.games_played_count = 0
-            else
-                players.games_played_count > 0
-                and players.total_hours >= bins.hours_from
-                and players.total_hours < coalesce(bins.hours_to, 1e12)
-        end
+        on
+            (bins.bin_order = 1) = (players.games_played_count = 0)
+            and (bins.bin_order = 1 or bins.hours_from <= players.total_hours)
+            and (bins.bin_order = 1 or coalesce(bins.hours_to, 1e12) > players.total_hours)
     group by bins.bin_order, bins.bin_label, bins.hours_from, bins.hours_to
 ),
 

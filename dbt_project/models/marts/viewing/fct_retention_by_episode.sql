@@ -3,9 +3,9 @@ with views as (
     where not is_rewatch
 ),
 
-counted as (
+by_title as (
     select
-        case when grouping(anime_id) = 1 then 'all' else 'title' end as scope,
+        'title' as scope,
         anime_id,
         episode_number,
         count(*) as reached_count,
@@ -13,7 +13,26 @@ counted as (
         count(*) filter (where outcome = 'stopped') as stopped_count,
         count(*) filter (where outcome in ('open', 'finished')) as censored_count
     from views
-    group by grouping sets ((episode_number), (anime_id, episode_number))
+    group by anime_id, episode_number
+),
+
+over_all_titles as (
+    select
+        'all' as scope,
+        cast(null as varchar) as anime_id,
+        episode_number,
+        cast(sum(reached_count) as bigint) as reached_count,
+        cast(sum(continued_count) as bigint) as continued_count,
+        cast(sum(stopped_count) as bigint) as stopped_count,
+        cast(sum(censored_count) as bigint) as censored_count
+    from by_title
+    group by episode_number
+),
+
+counted as (
+    select * from over_all_titles
+    union all
+    select * from by_title
 ),
 
 -- At risk are those whose outcome can be known. A view that is the title's last, or whose window is open, tells
