@@ -17,7 +17,7 @@ from reports.tables import Row
 
 PALETTE = tuple(f"var(--series-{number})" for number in range(1, 9))
 BAR, LINE, SOFT, RULE = "var(--series-1)", "var(--series-1)", "var(--series-1-soft)", "var(--muted)"
-LINE_HEIGHT = 28
+LINE_HEIGHT = 24
 # Every chart with a number on its vertical axis keeps this much room for it, so that charts below each
 # other line up.
 AXIS_ROOM = 46
@@ -41,7 +41,6 @@ CONFIG: dict[str, Any] = {
         "labelFontSize": 12,
         "titleFontSize": 12,
         "titlePadding": 8,
-        "labelLimit": 150,
     },
     "axisX": {"grid": False},
 }
@@ -173,7 +172,8 @@ def _height_axis(block: Block) -> alt.Y:
 
 def _line_axis() -> alt.Y:
     """Categories below each other, in the order of the rows."""
-    return alt.Y("y", type="ordinal", title=None, sort=None)
+    room = alt.ExprRef("containerSize()[0] < 480 ? 140 : 260")
+    return alt.Y("y", type="ordinal", title=None, sort=None, axis=alt.Axis(labelLimit=room))
 
 
 def _lines_height(block: Block, rows: list[Row]) -> int:
@@ -222,7 +222,7 @@ def _bar(block: Block, rows: list[Row]) -> alt.LayerChart:
     """One bar a category, in the order of the rows, with a whisker where the value has an interval."""
     value = _value_column(block)
     x = alt.X("x", type="ordinal", title=block.column("x").label, sort=None)
-    x = x.axis(labelAngle=0, labelOverlap=True)
+    x = x.axis(labelAngle=0, labelOverlap=True, labelSeparation=6)
     base = alt.Chart(_data(block, rows), height=block.height).encode(x=x, y=_height_axis(block))
     layers = [base.mark_bar(color=BAR, cornerRadiusEnd=2).encode(tooltip=_tooltip(block))]
     if value.low and value.high:

@@ -36,7 +36,7 @@ def main() -> None:
     for name, elapsed in (seconds | {"in all": sum(seconds.values())}).items():
         print(f"    {name:<26}{elapsed:6.1f}")
     print(f"  warehouse  {warehouse_path()}")
-    print(f"  open       {(BUILD_FOLDER / "index.html").resolve().as_uri()}")
+    print(f"  open       {(BUILD_FOLDER / 'index.html').resolve().as_uri()}")
 
 
 def _run_stage(name: str, command: list[str]) -> float:
@@ -53,7 +53,7 @@ def _print_tables() -> None:
         print("  rows")
         for source, origin, loaded, rejected in connection.execute(SOURCES).fetchall():
             print(f"    {source:<12}{origin:<12}{loaded:>10,} loaded {rejected:>8,} rejected")
-        print("  model, on test rows [95 % interval]")
+        print("  model, on test rows [95% interval]")
         for task, estimator, metric, value, low, high in connection.execute(METRICS).fetchall():
             print(f"    {task:<14}{metric:<28}{estimator:<10}{value:.4f} [{low:.4f}, {high:.4f}]")
 

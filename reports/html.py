@@ -123,8 +123,9 @@ def _navigation(page: Page) -> str:
 def _loaded(block: Block, rows: list[Row]) -> str:
     """What is loaded, in a line each; the whole of it in a table below."""
     lines = "".join(
-        f"<li>{_badge(row['origin'])} <strong>{_data(row['source'])}</strong> <span>"
-        f"{written(row['rows_loaded'], 'count')} rows <small>{_data(row['origin_label'])}</small></span></li>"
+        f"<li>{_badge(row['origin'])} <strong>{_data(row['source'])}</strong> "
+        f"<span>{written(row['rows_loaded'], 'count')} rows <small>{_data(row['file_name'], '')}</small></span>"
+        "</li>"
         for row in rows
     )
     body = f'<ul class="sources">{lines}</ul>{_folded(block, rows)}' if rows else _empty(block)
@@ -214,7 +215,7 @@ def _figures(block: Block, rows: list[Row], origins: dict[str, str]) -> str:
         known = low is not None and high is not None
         ends = f"{with_unit(low, unit)} to {with_unit(high, unit)}" if known else ""
         details = [
-            f"<dd>95 % interval {text(ends)}</dd>" if ends else "",
+            f"<dd>95% interval {text(ends)}</dd>" if ends else "",
             f"<dd>n = {written(count, 'count')}</dd>" if count is not None else "",
             f'<dd class="note">{_data(note)}</dd>' if note else "",
             f"<dd>{_data(source)} {_badge(origins.get(str(source), 'not loaded'))}</dd>",

@@ -5,6 +5,7 @@ from reports.blocks import Block, Column, Page, Section
 INGEST, DBT, TRAIN = "python -m ingest", "dbt build", "python -m ml.train"
 VIEWING, STEAM = ("viewing", "anime"), ("steam",)
 NOT_YET = "not yet known"
+NEXT_EPISODE = "next_episode"
 
 LOADED = Block(
     kind="table",
@@ -35,7 +36,7 @@ HEADLINES = Block(
     kind="figures",
     title="Headline figures",
     reading="n is the number of things a figure is taken over: the denominator of a rate, the population of "
-    "a mean or median. Intervals hold with 95 % confidence.",
+    "a mean or median. Intervals hold with 95% confidence.",
     model="rpt_headline_figures",
     order_by=("figure_order", "figure"),
     columns=(Column("value", "Value", missing=NOT_YET),),
@@ -63,7 +64,7 @@ SURVIVAL_BY_EPISODE = Block(
     title="Who is still watching after each episode",
     reading="The share of viewers of a title who go on past an episode (Kaplan-Meier): a title that ends "
     "here, or whose next episode may still be started, counts for as long as it was seen. The band is the "
-    "95 % interval; it widens where few are left.",
+    "95% interval; it widens where few are left.",
     model="rpt_retention_by_episode",
     order_by=("episode_number",),
     columns=(EPISODE, SURVIVAL, AT_RISK),
@@ -78,7 +79,7 @@ CONTINUATION_BY_EPISODE = Block(
     title="How many go on to the next episode",
     reading="Views after which the next episode was started in time, of the views at risk: those whose "
     "outcome is known. A title's last episode, and a view whose window is still open, are left out. Band: "
-    "95 % Wilson interval. The axis doesn't begin at 0.",
+    "95% Wilson interval. The axis doesn't begin at 0.",
     model="rpt_retention_by_episode",
     order_by=("episode_number",),
     columns=(
@@ -119,7 +120,7 @@ BINGES = Block(
     kind="bar",
     title="Binge depth",
     reading="The longest sitting of each viewer with each title, in episodes, as a share of all pairs of "
-    "viewer and title; the whisker is the 95 % Wilson interval.",
+    "viewer and title; the whisker is the 95% Wilson interval.",
     model="rpt_binge_depth",
     order_by=("binge_length",),
     columns=(
@@ -163,7 +164,7 @@ TITLES_COMPARED = Block(
     kind="line",
     title="Still watching, title by title",
     reading="The same curve for each of the most watched titles. Choose titles by their names, or by a "
-    "click on a line, to see them alone, with their 95 % intervals; choose again to let go.",
+    "click on a line, to see them alone, with their 95% intervals; choose again to let go.",
     model="rpt_title_retention",
     order_by=("title_rank", "episode_number"),
     columns=(Column("title", "Title"), EPISODE, SURVIVAL, AT_RISK),
@@ -249,6 +250,7 @@ MODEL_RUNS = Block(
         Column("train_seconds", "Took", "seconds"),
         Column("run_id", "Run"),
     ),
+    only={"task": NEXT_EPISODE},
     sources=VIEWING,
     filled_by=TRAIN,
     wide=True,
@@ -262,12 +264,12 @@ MODEL_AGAINST_ORACLE = Block(
     title="Metrics against the oracle",
     reading="The oracle scores with the true probabilities that the simulator drew from: no model can do "
     "better than the dashed line, except by chance or by a leak. Less is better for log loss, Brier score, "
-    "RMSE and calibration error. Bars are 95 % bootstrap intervals over viewers. Axes don't begin at 0.",
+    "RMSE and calibration error. Bars are 95% bootstrap intervals over viewers. Axes don't begin at 0.",
     model="rpt_model_metrics",
     order_by=("task", "metric_order", "estimator_order", "estimator"),
     columns=(ESTIMATOR, METRIC_VALUE),
     channels={"x": "value", "y": "estimator", "each": "metric_label", "reference": "oracle_value"},
-    only={"split": "test"},
+    only={"task": NEXT_EPISODE, "split": "test"},
     sources=VIEWING,
     filled_by=TRAIN,
     from_zero=False,
@@ -277,7 +279,7 @@ MODEL_AGAINST_ORACLE = Block(
 MODEL_METRICS = Block(
     kind="table",
     title="Metrics in full",
-    reading="The difference to the oracle is taken on the same rows, with its own 95 % interval.",
+    reading="The difference to the oracle is taken on the same rows, with its own 95% interval.",
     model="rpt_model_metrics",
     order_by=("task", "metric_order", "estimator_order", "estimator", "split"),
     columns=(
@@ -287,7 +289,7 @@ MODEL_METRICS = Block(
         Column("minus_oracle", "Minus the oracle's", "difference", "minus_oracle_low", "minus_oracle_high"),
         Column("verdict", "Verdict"),
     ),
-    only={"split": "test"},
+    only={"task": NEXT_EPISODE, "split": "test"},
     sources=VIEWING,
     filled_by=TRAIN,
     wide=True,
@@ -297,8 +299,8 @@ IMPORTANCE = Block(
     kind="dots",
     title="What the model leans on",
     reading="Permutation importance on the test rows: how much the metric worsens when one column is "
-    "shuffled. The bar is the 95 % range over repeated shuffles. Columns that say the same thing share "
-    "their importance.",
+    "shuffled. The bar is the 95% range over repeated shuffles. Columns that say the same thing share their "
+    "importance.",
     model="rpt_feature_importance",
     order_by=("task", "importance_rank", "feature"),
     columns=(
@@ -306,15 +308,17 @@ IMPORTANCE = Block(
         Column("importance_mean", "Importance", "metric", "importance_low", "importance_high"),
     ),
     channels={"x": "importance_mean", "y": "feature"},
+    only={"task": NEXT_EPISODE},
     sources=VIEWING,
     filled_by=TRAIN,
+    wide=True,
 )
 
 CALIBRATION = Block(
     kind="calibration",
     title="Calibration",
     reading="Test views grouped by predicted probability: on the diagonal, as many went on as predicted. "
-    "Whiskers are 95 % Wilson intervals.",
+    "Whiskers are 95% Wilson intervals.",
     model="rpt_calibration",
     order_by=("task", "estimator_label", "bin_order"),
     columns=(
@@ -324,6 +328,7 @@ CALIBRATION = Block(
         Column("rows_count", "Views", "count"),
     ),
     channels={"x": "mean_probability", "y": "observed_rate", "series": "estimator_label"},
+    only={"task": NEXT_EPISODE},
     sources=VIEWING,
     filled_by=TRAIN,
     height=340,
@@ -337,7 +342,7 @@ SCORES = Block(
     model="rpt_score_distribution",
     order_by=("task", "bin_order", "outcome"),
     columns=(
-        Column("probability_from", "Probability from", "rate"),
+        Column("probability_from", "Predicted probability, from", "rate"),
         Column("probability_to", "to", "rate"),
         Column("outcome", "Outcome"),
         Column("rows_count", "Views", "count"),
@@ -348,9 +353,10 @@ SCORES = Block(
         "stopped": "var(--series-2)",
         NOT_YET: "var(--unknown)",
     },
+    only={"task": NEXT_EPISODE},
     sources=VIEWING,
     filled_by=TRAIN,
-    wide=True,
+    height=340,
 )
 
 OVERVIEW = Page(
@@ -372,7 +378,7 @@ OVERVIEW = Page(
             "Model",
             "Predicting whether a viewer goes on to the next episode, measured against the best score that "
             "is possible at all.",
-            (MODEL_RUNS, MODEL_AGAINST_ORACLE, MODEL_METRICS, IMPORTANCE, CALIBRATION, SCORES),
+            (MODEL_RUNS, MODEL_AGAINST_ORACLE, MODEL_METRICS, CALIBRATION, SCORES, IMPORTANCE),
         ),
     ),
 )
