@@ -56,8 +56,8 @@ def _run_simulate(arguments: argparse.Namespace) -> None:
 
 def _run_status(_: argparse.Namespace) -> None:
     with open_warehouse(read_only=True) as connection:
-        print(f"warehouse: {terminal_safe(str(warehouse_path()))}")
-        print("\n".join(status_lines(connection)))
+        lines = status_lines(connection)
+    print(f"warehouse: {terminal_safe(str(warehouse_path()))}", *lines, sep="\n")
 
 
 def _parser() -> argparse.ArgumentParser:

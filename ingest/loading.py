@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from ingest.landing import (
 )
 from ingest.simulate import SimulationOptions
 from ingest.sources import SOURCES
+from ingest.standins import LICENCE as STAND_IN_LICENCE
 from ingest.viewing import NAME as VIEWING
 from ingest.viewing import land_viewing, options_of
 from ingest.warehouse import open_warehouse
@@ -66,11 +68,12 @@ def load_stand_in(source: Source) -> list[Batch]:
         if current_batches(connection, source.name):
             return []
         path = source.write_stand_in(Path(folder))
+        delivery = replace(source.read(path), licence=STAND_IN_LICENCE)
         with transaction(connection):
             batch = land(
                 connection,
                 source,
-                source.read(path),
+                delivery,
                 origin="stand-in",
                 file_name=path.name,
                 sha256=sha256_of(path),

@@ -39,7 +39,9 @@ def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
             """
         ).fetchall()
     except duckdb.CatalogException as error:
-        raise UserError("there is nothing loaded in this file: run `python -m ingest`") from error
+        raise UserError(
+            "this database is no warehouse yet: run `python -m ingest`, or set WAREHOUSE_PATH"
+        ) from error
     if not loads:
         return ["nothing is loaded: run `python -m ingest`"]
     headings = ("source", "origin", "file", "read", "loaded", "rejected", "duplicate", "loaded at")

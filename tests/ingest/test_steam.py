@@ -1,10 +1,7 @@
 """The reader of steam-200k.csv: quoting, every kind of bad line, and ids that stay the same."""
 
-import time
-from collections import Counter
 from pathlib import Path
 
-import pyarrow.compute
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,17 +134,3 @@ def test_whatever_the_lines_hold_each_is_loaded_or_rejected(lines, tmp_path_fact
     delivery = read_steam(path)
     assert delivery.rows_read == len(lines) + 1
     assert [reject.raw_text for reject in delivery.rejects] == lines
-
-
-def test_the_real_file_is_read_whole(shared_data):
-    started = time.process_time()
-    delivery = read_steam(shared_data / "steam-200k.csv")
-    assert time.process_time() - started < 5
-    assert (delivery.rows_read, delivery.rejects) == (200_000, [])
-    table = delivery.tables["steam_behaviors"]
-    assert Counter(table.column("behavior").to_pylist()) == {"purchase": 129_511, "play": 70_489}
-    distinct = [
-        pyarrow.compute.count_distinct(table.column(name)).as_py()
-        for name in ("user_id", "game_title", "event_id")
-    ]
-    assert distinct == [12_393, 5_155, 200_000]
