@@ -122,17 +122,19 @@ def _navigation(page: Page) -> str:
 
 def _loaded(block: Block, rows: list[Row]) -> str:
     """What is loaded, in a line each; the whole of it in a table below."""
-    lines = "".join(
-        f"<li>{_badge(row['origin'])} <strong>{_data(row['source'])}</strong> "
-        f"<span>{written(row['rows_loaded'], 'count')} rows <small>{_data(row['file_name'], '')}</small></span>"
-        "</li>"
-        for row in rows
-    )
+    lines = "".join(_loaded_line(row) for row in rows)
     body = f'<ul class="sources">{lines}</ul>{_folded(block, rows)}' if rows else _empty(block)
     return (
         f'<section class="loaded" aria-label="{text(block.title)}">'
         f'<h2>{text(block.title)}</h2>{body}<p class="reading">{text(block.reading)}</p></section>'
     )
+
+
+def _loaded_line(row: Row) -> str:
+    name, file_name = _data(row["source"]), _data(row["file_name"], "")
+    count = written(row["rows_loaded"], "count")
+    badge = _badge(row["origin"])
+    return f"<li>{badge} <strong>{name}</strong> <span>{count} rows <small>{file_name}</small></span></li>"
 
 
 def _section(section: Section, rows: dict[Block, list[Row]], origins: dict[str, str]) -> str:
