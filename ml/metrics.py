@@ -16,6 +16,10 @@ RESAMPLES = 500
 # Resamples held in memory at once: bounds memory at this many times the rows.
 BLOCK = 20
 
+# What the true probability is the best possible score of, in expectation; and `ece`, which a constant may
+# win. Precision and recall are no such scores: predicting everything has a recall of 1.
+COMPARED_METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "rmse", "accuracy", "ece")
+
 Weights = NDArray[np.float64]
 Values = dict[str, NDArray[np.float64]]
 
@@ -196,9 +200,7 @@ def compare_with_oracle(evaluated: dict[str, Values]) -> dict[str, Values]:
         if name == "oracle":
             continue
         compared[name] = {
-            f"{metric}_minus_oracle": values[metric] - oracle[metric]
-            for metric in values
-            if metric != "base_rate"
+            f"{metric}_minus_oracle": values[metric] - oracle[metric] for metric in COMPARED_METRICS
         }
         compared[name]["share_of_oracle_gain"] = (baseline["log_loss"] - values["log_loss"]) / gain
     return compared

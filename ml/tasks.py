@@ -16,7 +16,6 @@ class Task:
         key: column that identifies a row; as text it is `entity_id` in `ml.scores`.
         cluster: column whose values are resampled as a whole for intervals: rows of one user are alike.
         numeric: numeric and boolean features; may be null.
-        curved: those of `numeric` that the logistic regression gets as a spline.
         categorical: text features with few values; may be null.
         baseline_feature: the baseline predicts the training rate at each value of this one of `numeric`.
         oracle_query: selects the key and `probability`, the true one, for tasks on simulated rows. Only
@@ -28,7 +27,6 @@ class Task:
     key: str
     cluster: str
     numeric: tuple[str, ...]
-    curved: tuple[str, ...]
     categorical: tuple[str, ...]
     baseline_feature: str
     oracle_query: str | None = None
@@ -69,16 +67,6 @@ NEXT_EPISODE = Task(
         "title_continuation_rate",
         "title_score",
         "taste_match",
-    ),
-    curved=(
-        "episode_number",
-        "completion",
-        "user_views_count",
-        "user_continuation_rate",
-        "user_hours_since_previous_view",
-        "run_hours_since_previous_view",
-        "title_known_outcomes_count",
-        "title_continuation_rate",
     ),
     categorical=("device", "acquisition_channel", "anime_type"),
     baseline_feature="episode_number",

@@ -75,7 +75,6 @@ def train_task(task: Task, table: FeatureTable, seed: int) -> TrainingRun:
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     parameters = {
         "features": task.features,
-        "curved": task.curved,
         "boosting": BOOSTING_PARAMETERS,
         "logistic": LOGISTIC_PARAMETERS,
         "splines": SPLINE_PARAMETERS,
