@@ -1,8 +1,8 @@
 """Draws a block's rows as Vega-Lite: one function a kind, each from rows to a layered chart.
 
 Colours are the style sheet's custom properties, which SVG obeys: one drawing serves light, dark and print.
-A chart shows at most two kinds of text from data, categories and tooltips, both cut to a readable length
-and marked off from the text around them, so that right-to-left titles keep their place.
+Text from data stands in categories and tooltips only, cut to a readable length; the names of series are left
+to the page, whose legend isolates right-to-left text.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from reports.formats import AXIS_FORMATS, interval, plain, shorten, written
 from reports.tables import Row
 
 PALETTE = tuple(f"var(--series-{number})" for number in range(1, 9))
-BAR, LINE, SOFT, RULE = "var(--series-1)", "var(--series-1)", "var(--series-1-soft)", "var(--muted)"
+MAIN, SOFT, RULE = PALETTE[0], "var(--series-1-soft)", "var(--muted)"
 LINE_HEIGHT = 24
 # Every chart with a number on its vertical axis keeps this much room for it, so that charts below each
 # other line up.
@@ -56,13 +56,13 @@ class Drawing:
 
 
 def drawings(block: Block, rows: list[Row]) -> list[Drawing]:
-    """The charts of a block: one, or one for each value of the channel `each`, in the order of the rows."""
+    """The charts of a block: one, or one for each value of `each` that has any, in the order of the rows."""
     if "each" not in block.channels:
         return [_drawing(block, rows, "")]
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(str(row[block.channels["each"]]), []).append(row)
-    return [_drawing(block, group, caption) for caption, group in groups.items()]
+    return [_drawing(block, group, caption) for caption, group in groups.items() if has_values(block, group)]
 
 
 def has_values(block: Block, rows: list[Row]) -> bool:
@@ -183,7 +183,7 @@ def _lines_height(block: Block, rows: list[Row]) -> int:
 def _color(block: Block, rows: list[Row]) -> Any:
     legend = _legend(block, rows)
     if not legend:
-        return alt.value(LINE)
+        return alt.value(MAIN)
     domain, colors = [key for key, _, _ in legend], [color for _, _, color in legend]
     # The page draws the legend itself: buttons that a keyboard reaches and that wrap on a small screen.
     return alt.Color("series", type="nominal", legend=None, scale={"domain": domain, "range": colors})
@@ -224,7 +224,7 @@ def _bar(block: Block, rows: list[Row]) -> alt.LayerChart:
     x = alt.X("x", type="ordinal", title=block.column("x").label, sort=None)
     x = x.axis(labelAngle=0, labelOverlap=True, labelSeparation=6)
     base = alt.Chart(_data(block, rows), height=block.height).encode(x=x, y=_height_axis(block))
-    layers = [base.mark_bar(color=BAR, cornerRadiusEnd=2).encode(tooltip=_tooltip(block))]
+    layers = [base.mark_bar(color=MAIN, cornerRadiusEnd=2).encode(tooltip=_tooltip(block))]
     if value.low and value.high:
         ends = {"y": alt.Y("low", type="quantitative"), "y2": "high"}
         layers.append(base.mark_rule(color="var(--ink)", strokeWidth=1.5, aria=False).encode(**ends))
@@ -235,7 +235,7 @@ def _rows(block: Block, rows: list[Row]) -> alt.LayerChart:
     """One bar a line, for categories whose names are too long to stand below bars."""
     x, y = _measure(block, alt.X, "x", grid=True), _line_axis()
     base = alt.Chart(_data(block, rows), height=_lines_height(block, rows)).encode(x=x, y=y)
-    return alt.layer(base.mark_bar(color=BAR, cornerRadiusEnd=2).encode(tooltip=_tooltip(block)))
+    return alt.layer(base.mark_bar(color=MAIN, cornerRadiusEnd=2).encode(tooltip=_tooltip(block)))
 
 
 def _dots(block: Block, rows: list[Row]) -> alt.LayerChart:
@@ -251,7 +251,7 @@ def _dots(block: Block, rows: list[Row]) -> alt.LayerChart:
     if value.low and value.high:
         ends = {"x": alt.X("low", type="quantitative"), "x2": "high"}
         layers.append(base.mark_rule(color=SOFT, strokeWidth=7, strokeCap="round", aria=False).encode(**ends))
-    layers.append(base.mark_circle(color=LINE, size=70, opacity=1))
+    layers.append(base.mark_circle(color=MAIN, size=70, opacity=1))
     return alt.layer(*layers, _targets(base, block))
 
 

@@ -169,6 +169,13 @@ def test_a_curve_whose_windows_are_all_open_is_no_chart(build_page: BuildPage) -
     assert page.count('data-chart="') == 1
 
 
+def test_a_metric_without_values_is_no_chart(build_page: BuildPage) -> None:
+    unknown = (marts.RUN, marts.TASK, "baseline", 1, "test", "f1", "F1", 4, *[None] * 8)
+    rows = {"rpt_model_metrics": [*marts.full()["rpt_model_metrics"], unknown]}
+    page = build_page(rows).read_text(encoding="utf-8")
+    assert page.count("<figcaption>") == 3 and "<bdi>F1</bdi>" in page
+
+
 def test_another_task_is_kept_out_of_the_blocks_of_this_one(build_page: BuildPage) -> None:
     rows = {"rpt_feature_importance": [("run-2", "churn", "days_away", 1, 0.1, 0.0, 0.2)]}
     assert "days_away" not in build_page(rows).read_text(encoding="utf-8")
