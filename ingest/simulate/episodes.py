@@ -33,7 +33,7 @@ class Views:
     completions: NDArray[np.int16]  # thousandths
     devices: NDArray[np.uint8]
     choices: NDArray[np.int64]  # rows of the views with a next episode; then, for each of those:
-    p_continue: NDArray[np.float64]
+    p_continue: NDArray[np.float32]
     continued: NDArray[np.bool_]
 
 
@@ -89,9 +89,10 @@ class Watching:
         starts = np.where(is_binge, binge, np.maximum(later, ends + LEAST_GAP))
         stays = starts < self.runs.leaves[going]
         in_log = starts < self.log_end
-        self.goes_beyond[going[stays & ~in_log]] = True
-        stays &= in_log
-        self.going, self.starts = going[stays], starts[stays]
+        self.goes_beyond[going[np.flatnonzero(stays & ~in_log)]] = True
+        # Indexing by position is several times as fast as by a mask.
+        kept = np.flatnonzero(stays & in_log)
+        self.going, self.starts = going[kept], starts[kept]
 
 
 def watch_seconds(completions: NDArray[np.int16], episode_seconds: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -130,7 +131,7 @@ def make_views(world: World, viewers: Viewers, runs: Runs) -> Views:
 
 def _probabilities(
     world: World, viewers: Viewers, runs: Runs, rows: NDArray, starts: NDArray, codes: NDArray
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """P(the draw says yes) * P(the viewer is still there at the next start)."""
     days = starts // DAY
     half_hours = (starts - days * DAY) // HALF_HOUR
@@ -138,4 +139,4 @@ def _probabilities(
         rows
     ] + world.calendar.weekdays[days]
     stays = world.episode_tables.stays[hours_of_week * (DAY // HALF_HOUR) + half_hours]
-    return world.episode_tables.thresholds[codes] * 2.0**-32 * stays
+    return (world.episode_tables.thresholds[codes] * 2.0**-32 * stays).astype(np.float32)

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ingest.simulate import writer
@@ -15,10 +16,10 @@ from ingest.simulate.episodes import make_views
 from ingest.simulate.viewers import make_runs, make_viewers
 from ingest.simulate.world import SimulationOptions, World, make_world
 
-# About a million views: enough to fill arrays in late rounds, little enough for 0.3 GB.
-DEFAULT_SHARD_VIEWERS = 32_768
+# Half a million views: enough to fill arrays in late rounds, few enough to stay in a processor's cache.
+DEFAULT_SHARD_VIEWERS = 16_384
 # Fewer shards than this take less time than starting processes.
-SHARDS_WORTH_PROCESSES = 4
+SHARDS_WORTH_PROCESSES = 8
 
 OnShard = Callable[[int, int], None]
 
@@ -101,19 +102,29 @@ def write_viewing_log(
     )
 
 
+def _keep_memory() -> None:
+    """Have glibc keep freed arrays for the next ones instead of giving them back to the system each time.
+
+    Its thresholds for that follow the largest block freed so far (mallopt(3), M_MMAP_THRESHOLD). Without it,
+    clearing fresh pages takes as long as the arithmetic.
+    """
+    np.empty(31 << 20, dtype=np.uint8)
+
+
 def write_shard(world: World, shard: Shard, folder: Path) -> tuple[int, int]:
     """Simulate and write one shard; return its numbers of events and choices."""
     viewers = make_viewers(world, shard.first, shard.count)
     runs = make_runs(world, viewers)
     views = make_views(world, viewers, runs)
+    ids = writer.event_ids(viewers, runs, views)
     tables = {
-        "viewers": (writer.viewer_table(world, viewers), None),
-        "truth_viewers": (writer.truth_viewer_table(world, viewers), None),
-        "events": (writer.event_table(world, viewers, runs, views), writer.EVENT_ENCODINGS),
-        "choices": (writer.choice_table(viewers, runs, views), writer.CHOICE_ENCODINGS),
+        "viewers": writer.viewer_table(world, viewers),
+        "truth_viewers": writer.truth_viewer_table(world, viewers),
+        "events": writer.event_table(world, viewers, runs, views, ids),
+        "choices": writer.choice_table(views, ids),
     }
-    for kind, (table, encodings) in tables.items():
-        writer.write_table(table, _path(folder, kind, shard), encodings)
+    for kind, table in tables.items():
+        writer.write_table(table, _path(folder, kind, shard))
     return len(views.runs), len(views.choices)
 
 
@@ -133,6 +144,7 @@ def _worker_count(processes: int | None, shards: int) -> int:
 
 def _run(world: World, shards: list[Shard], folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     if workers == 1:
+        _keep_memory()
         for shard in shards:
             yield write_shard(world, shard, folder)
         return
@@ -149,6 +161,7 @@ def _hold_world(world: World, folder: Path) -> None:
     """Keep what all shards of a process need, so that it is sent once."""
     global _held
     _held = (world, folder)
+    _keep_memory()
 
 
 def _write_held(shard: Shard) -> tuple[int, int]:

@@ -31,8 +31,10 @@ COMPLETION_PARTS = 1000  # completion is a whole number of thousandths
 DAY = 86_400
 HALF_HOUR = 1_800
 WEEK = 7 * DAY
-WEEK_TICKS = 1 << 20  # operational time: a week of even ticks
-SEGMENT_TICKS = 1 << 8
+WEEK_BITS = 20  # operational time: a week of 2 ** 20 even ticks
+WEEK_TICKS = 1 << WEEK_BITS
+SEGMENT_BITS = 8
+SEGMENT_TICKS = 1 << SEGMENT_BITS
 
 
 def steps(logits: ArrayLike) -> NDArray[np.int64]:
@@ -126,10 +128,10 @@ class Calendar:
         An even process in operational time is a process with the daily and weekly rhythm in real time
         (the time change of an inhomogeneous Poisson process).
         """
-        segment = (ticks // SEGMENT_TICKS) % (WEEK_TICKS // SEGMENT_TICKS)
-        low, high = self.week_cuts[segment], self.week_cuts[segment + 1]
-        within = low + (high - low) * (ticks % SEGMENT_TICKS) // SEGMENT_TICKS
-        return ticks // WEEK_TICKS * WEEK + within - self.start_date.weekday() * DAY
+        segments = (ticks >> SEGMENT_BITS) & ((1 << WEEK_BITS - SEGMENT_BITS) - 1)
+        low, high = self.week_cuts[segments], self.week_cuts[segments + 1]
+        within = low + ((high - low) * (ticks & (1 << SEGMENT_BITS) - 1) >> SEGMENT_BITS)
+        return (ticks >> WEEK_BITS) * WEEK + within - self.start_date.weekday() * DAY
 
     def _to_ticks(self, second: int) -> int:
         week, rest = divmod(second, WEEK)

@@ -13,6 +13,7 @@ from ingest.simulate.randomness import bits, draw
 from ingest.simulate.tables import DAY, FINE_BITS, normal_quantiles, steps
 
 EPISODE_BITS = 13  # of an event id; a title with more episodes is never chosen
+_LOW_HALF = np.uint64((1 << 32) - 1)
 COLUMNS = ("anime_id", "type", "episodes", "status", "duration_seconds", "score_arithmetic_mean", "tags")
 
 
@@ -26,17 +27,31 @@ class Titles:
     quality: NDArray[np.float64]
     popularity: NDArray[np.float64]  # share of choices over all viewers, sums to 1
     tags: list[str]  # in the order of a viewer's taste
-    has_tag: NDArray[np.int32]  # n x k, 0 or 1
+    tag_masks: NDArray[np.uint16]  # k x n: all bits where the title has the tag
     mean_match: float  # taste match expected of a choice
     logit_steps: NDArray[np.int32]  # of quality
     completion_steps: NDArray[np.int32]
-    choice_keys: NDArray[np.uint64]  # list << 32 | upper end of the title's share, ascending
-    choice_titles: NDArray[np.int32]
+    choices: "AliasTables"
+
+
+@dataclass(frozen=True)
+class AliasTables:
+    """Weighted choice from one of several lists in constant time (Walker 1977, built as by Vose 1991).
+
+    A list of n titles has n cells of equal chance; a cell holds a title and, above its threshold, another.
+    """
+
+    sizes: NDArray[np.uint64]  # by list
+    offsets: NDArray[np.uint64]  # by list: its first cell
+    thresholds: NDArray[np.uint64]  # by cell, of 2 ** 32
+    titles: NDArray[np.int32]  # by cell: the other title and the cell's own, in turn
 
     def choose(self, lists: NDArray[np.integer], words: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """A title from each given list (tag number, or k for all titles), by 32 random bits in each word."""
-        keys = (lists.astype(np.uint64) << np.uint64(32)) | words
-        return self.choice_titles[np.searchsorted(self.choice_keys, keys, side="right")]
+        """A title from each given list (tag number, or k for all titles), by the low 32 bits of each word."""
+        scaled = (words & _LOW_HALF) * self.sizes[lists]
+        cells = (self.offsets[lists] + (scaled >> np.uint64(32))).view(np.int64)
+        own = (scaled & _LOW_HALF) < self.thresholds[cells]
+        return self.titles[2 * cells + own]
 
 
 def make_titles(catalogue: pl.DataFrame, config: Config) -> Titles:
@@ -54,7 +69,6 @@ def make_titles(catalogue: pl.DataFrame, config: Config) -> Titles:
     popularity = _shares_of_choices(lists, config.titles.taste_share)
     episodes = watchable["episodes"].to_numpy().astype(np.int32)
     quality = _quality(scores, keys, popularity * (episodes > 1), config.titles.visible_share)
-    choice_keys, choice_titles = _choice_table(lists)
     return Titles(
         anime_ids=watchable["anime_id"].to_list(),
         episodes=episodes,
@@ -62,12 +76,11 @@ def make_titles(catalogue: pl.DataFrame, config: Config) -> Titles:
         quality=quality,
         popularity=popularity,
         tags=tags,
-        has_tag=has_tag,
+        tag_masks=np.ascontiguousarray(np.where(has_tag.T, 0xFFFF, 0).astype(np.uint16)),
         mean_match=_mean_match(lists, has_tag, config),
         logit_steps=steps(config.continuation.per_sd_quality * quality).astype(np.int32),
         completion_steps=steps(config.completion.per_sd_quality * quality).astype(np.int32),
-        choice_keys=choice_keys,
-        choice_titles=choice_titles,
+        choices=_alias_tables(lists),
     )
 
 
@@ -191,15 +204,35 @@ def _mean_match(lists: NDArray[np.float64], has_tag: NDArray[np.int32], config: 
     return round((1 - config.titles.taste_share) * free + config.titles.taste_share * led, 6)
 
 
-def _choice_table(lists: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    keys, titles = [], []
-    for number, shares in enumerate(lists):
+def _alias_tables(lists: NDArray[np.float64]) -> AliasTables:
+    sizes, thresholds, titles = [], [], []
+    for shares in lists:
         members = np.flatnonzero(shares)
-        upper = np.rint(np.cumsum(shares[members]) * 2**32).astype(np.uint64)
-        upper[-1] = 2**32
-        keys.append((np.uint64(number) << np.uint64(32)) + upper)
-        titles.append(members.astype(np.int32))
-    return np.concatenate(keys), np.concatenate(titles)
+        own, other = _alias_cells(shares[members])
+        sizes.append(len(members))
+        thresholds.append(own)
+        titles.append(np.column_stack([members[other], members]))
+    return AliasTables(
+        sizes=np.array(sizes, dtype=np.uint64),
+        offsets=(np.cumsum(sizes) - sizes).astype(np.uint64),
+        thresholds=np.concatenate(thresholds),
+        titles=np.concatenate(titles).astype(np.int32).ravel(),
+    )
+
+
+def _alias_cells(shares: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Each cell's threshold (of 2 ** 32) and other title, in whole numbers, so that no error adds up."""
+    left = np.rint(shares * len(shares) * 2.0**32).astype(np.int64).tolist()
+    thresholds, others = [1 << 32] * len(left), list(range(len(left)))
+    poor = [cell for cell, weight in enumerate(left) if weight < 1 << 32]
+    rich = [cell for cell, weight in enumerate(left) if weight >= 1 << 32]
+    while poor and rich:
+        cell, giver = poor.pop(), rich[-1]
+        thresholds[cell], others[cell] = left[cell], giver
+        left[giver] -= (1 << 32) - left[cell]
+        if left[giver] < 1 << 32:
+            poor.append(rich.pop())
+    return np.array(thresholds, dtype=np.uint64), np.array(others)
 
 
 def _episode_seconds(watchable: pl.DataFrame, config: TitleConfig) -> NDArray[np.int32]:

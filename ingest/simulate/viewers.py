@@ -41,7 +41,7 @@ class Viewers:
     channels: NDArray[np.uint8]
     favourites: NDArray[np.uint8]  # device
     hazard_levels: NDArray[np.uint8]
-    tastes: NDArray[np.int32]  # n x k, parts of 65,536
+    tastes: NDArray[np.uint16]  # k x n, parts of 65,536
     signup_ticks: NDArray[np.int64]  # operational time
     signups: NDArray[np.int64]
     leaves: NDArray[np.int64]  # may be after the log's end
@@ -143,16 +143,16 @@ def _signup_ticks(world: World, keys: Keys) -> NDArray[np.int64]:
     return start + np.floor(position * (end - start)).astype(np.int64)
 
 
-def _tastes(world: World, keys: Keys) -> NDArray[np.int32]:
+def _tastes(world: World, keys: Keys) -> NDArray[np.uint16]:
     """Dirichlet tastes as gamma variates over their sum."""
     count = world.config.viewers.taste_tags
-    gammas = np.empty((len(keys), count), dtype=np.int64)
+    gammas = np.empty((count, len(keys)), dtype=np.int64)
     for tag in range(count):
         if tag % 4 == 0:
             words = draw(keys, TASTES + tag // 4)
-        gammas[:, tag] = world.viewer_tables.taste_gammas[bits(words, 16 * (tag % 4), TABLE_BITS)]
-    gammas += 1  # so that the sum is never zero
-    return ((gammas << TASTE_BITS) // gammas.sum(axis=1, keepdims=True)).astype(np.int32)
+        gammas[tag] = world.viewer_tables.taste_gammas[bits(words, 16 * (tag % 4), TABLE_BITS)]
+    gammas += 1  # so that neither the sum nor all but one are zero
+    return ((gammas << TASTE_BITS) // gammas.sum(axis=0)).astype(np.uint16)
 
 
 def _starts(world: World, viewers: Viewers) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -187,10 +187,14 @@ def _choose_titles(world: World, viewers: Viewers, rows: NDArray, keys: Keys) ->
     words = draw(keys, TITLE)
     lists = np.full(len(rows), world.taste_list)
     by_taste = np.flatnonzero(bits(words, 32, 16) < threshold(world.config.titles.taste_share))
-    cumulative = np.cumsum(viewers.tastes, axis=1, dtype=np.int32)[:, :-1]
-    draws = bits(words[by_taste], 48, TASTE_BITS).astype(np.int32)
-    lists[by_taste] = (cumulative[rows[by_taste]] <= draws[:, None]).sum(axis=1)
-    return world.titles.choose(lists, words & np.uint64(2**32 - 1))
+    draws = bits(words[by_taste], 48, TASTE_BITS).astype(np.uint16)
+    led_rows = rows[by_taste]
+    tags = np.zeros(len(by_taste), dtype=np.int64)
+    # One tag after the other: a sum along short rows costs several times as much.
+    for upper_ends in np.cumsum(viewers.tastes, axis=0, dtype=np.uint16)[:-1]:
+        tags += upper_ends[led_rows] <= draws
+    lists[by_taste] = tags
+    return world.titles.choices.choose(lists, words)
 
 
 def _first_choices(rows: NDArray, titles: NDArray, numbers: NDArray) -> NDArray[np.bool_]:
@@ -208,8 +212,9 @@ def _first_choices(rows: NDArray, titles: NDArray, numbers: NDArray) -> NDArray[
 
 def _logit_codes(world: World, viewers: Viewers, rows: NDArray, titles: NDArray) -> NDArray[np.int16]:
     effects, catalogue = world.config.continuation, world.titles
-    match = (viewers.tastes[rows] * catalogue.has_tag[titles]).sum(axis=1)
-    match_steps = (match.astype(np.int64) * int(steps(effects.per_taste_match))) >> TASTE_BITS
+    match_steps = (
+        _matches(viewers.tastes, catalogue.tag_masks, rows, titles) * int(steps(effects.per_taste_match))
+    ) >> TASTE_BITS
     fixed = steps(effects.intercept - effects.per_taste_match * catalogue.mean_match) + LOGIT_CODES // 2
     codes = (
         world.viewer_tables.logit_steps[viewers.bins[rows]]
@@ -218,6 +223,28 @@ def _logit_codes(world: World, viewers: Viewers, rows: NDArray, titles: NDArray)
         + fixed
     )
     return codes.astype(np.int16)
+
+
+def _matches(
+    tastes: NDArray[np.uint16], tag_masks: NDArray[np.uint16], rows: NDArray, titles: NDArray
+) -> NDArray[np.int64]:
+    """Each viewer's taste for the tags of the title, summed, in parts of 65,536.
+
+    Four tags go in a 64-bit word: a viewer's tastes add up to at most 65,536 and no fourth of the tags has it
+    all, so the 16-bit sums don't run over.
+    """
+    sums = np.zeros(len(rows), dtype=np.uint64)
+    for taste_words, mask_words in zip(_words_of_four(tastes), _words_of_four(tag_masks), strict=True):
+        sums += taste_words[rows] & mask_words[titles]
+    parts = sums.view(np.uint16).reshape(-1, 4)
+    return sum(parts[:, part].astype(np.int64) for part in range(4))
+
+
+def _words_of_four(columns: NDArray[np.uint16]) -> NDArray[np.uint64]:
+    """k x n to k / 4 x n, k rounded up."""
+    padding = np.zeros((-len(columns) % 4, columns.shape[1]), dtype=np.uint16)
+    rows = np.ascontiguousarray(np.vstack([columns, padding]).T)
+    return np.ascontiguousarray(rows.view(np.uint64).T)
 
 
 def _completion_tables(step_sums: NDArray[np.int32]) -> NDArray[np.int32]:
