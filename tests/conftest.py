@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.__main__ import main as ingest
+from ml.train import main as train
+from tests.pipeline import run_dbt
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -31,3 +35,20 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real files are not there: {os.path.relpath(SHARED_DATA)}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A whole run but the page, on the project's own data: ingest, build with all data and unit tests, train.
+
+    Made once; tests read it and change nothing. `dbt/manifest.json` lies beside it.
+    """
+    folder = tmp_path_factory.mktemp("built")
+    path = folder / "engagement.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(path))
+        assert ingest(["simulate", "--viewers", "2500"]) == 0
+        assert ingest([]) == 0
+        run_dbt("build", folder / "dbt")
+        train([])
+    yield path

@@ -1,0 +1,18 @@
+"""The stages as a test runs them: in this process, on the warehouse that `WAREHOUSE_PATH` names."""
+
+from pathlib import Path
+
+from dbt.cli.main import dbtRunner
+
+PROJECT = Path(__file__).parents[1]
+
+
+def run_dbt(command: str, target: Path, *arguments: str) -> None:
+    """Run a dbt command on the project, its output below `target`; fail the test if dbt fails."""
+    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(target)]
+    quiet = ["--quiet", "--log-path", str(target)]
+    result = dbtRunner().invoke([*quiet, command, *folders, *arguments])
+    failed = (
+        [] if result.result is None else [node for node in result.result if node.status in ("error", "fail")]
+    )
+    assert result.success, result.exception or [f"{node.node.name}: {node.message}" for node in failed]
