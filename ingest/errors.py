@@ -28,6 +28,6 @@ def run_command(command: Callable[[], None]) -> int:
         print(f"error: {terminal_safe(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped: the warehouse is as it was before this command", file=sys.stderr)
+        print("stopped: nothing was kept of the step in hand", file=sys.stderr)
         return 130
     return 0

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         yield file
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Generator[bytes]:
     size = path.stat().st_size
     bar = tqdm(total=size, desc=path.name, unit="B", unit_scale=True, disable=None, delay=2, leave=False)
     with _opened(path) as file, bar:
@@ -99,7 +99,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _unpack(path: Path, packing: str, new_frame: Callable[[], Any]) -> Iterator[bytes]:
+def _unpack(path: Path, packing: str, new_frame: Callable[[], Any]) -> Generator[bytes]:
     """Unpack every frame in turn. The stream readers of both libraries take a cut-off frame for the end."""
     frame, is_open = new_frame(), False
     for chunk in _chunks(path):
@@ -118,11 +118,15 @@ def _unpack(path: Path, packing: str, new_frame: Callable[[], Any]) -> Iterator[
 
 
 class _ChunkReader(io.RawIOBase):
-    """A readable file over an iterator of chunks of bytes."""
+    """A readable file over a generator of chunks of bytes."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Generator[bytes]) -> None:
         self._chunks = chunks
         self._rest = b""
+
+    def close(self) -> None:
+        self._chunks.close()
+        super().close()
 
     def readable(self) -> bool:
         return True

@@ -4,7 +4,7 @@ import duckdb
 
 from ingest.errors import UserError, terminal_safe
 
-NUMBER_HEADINGS = frozenset({"read", "loaded", "rejected", "duplicate", "rows"})
+NUMBER_HEADINGS = frozenset({"read", "loaded", "rejected", "duplicate", "rows", "first in row"})
 
 
 def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -65,6 +65,14 @@ def test_a_file_that_is_no_warehouse_is_one_line(ingest_fails, warehouse):
     assert warehouse.read_text() == "not a database"
 
 
+def test_a_full_disk_is_one_line(warehouse):
+    with (
+        pytest.raises(UserError, match=r"No space left on device.*: nothing was kept of this step"),
+        open_warehouse(),
+    ):
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device\nmore")
+
+
 def test_status_shows_what_is_loaded_and_rejects_by_reason(ingest, write):
     bad_lines = "1,Game\n1,Game,play\n1,Game,play,lots,0\n"
     ingest("steam", write("steam-200k.csv", "1,Game,play,2.0,0\n2,Game,play,2.0,0\n" + bad_lines))
@@ -115,7 +123,7 @@ def test_being_stopped_is_no_traceback(capsys):
         raise KeyboardInterrupt
 
     assert run_command(stop) == 130
-    assert "the warehouse is as it was" in capsys.readouterr().err
+    assert "nothing was kept of the step in hand" in capsys.readouterr().err
 
 
 def test_the_module_runs_as_a_command(warehouse, tmp_path):
