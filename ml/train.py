@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: the warehouse, a mart or the `ml` tables are missing, or a mart can't be trained on.
     """
     parser = argparse.ArgumentParser(prog="python -m ml.train", description=__doc__)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of everything random (%(default)s)")
+    parser.add_argument("--seed", type=_seed, default=DEFAULT_SEED, help="of everything random (%(default)s)")
     seed = parser.parse_args(arguments).seed
     started = time.perf_counter()
     runs = []
@@ -171,6 +171,12 @@ def _spans(table: FeatureTable) -> dict[str, SplitSpan]:
         pl.col("as_of").max().alias("to_at"),
     )
     return {row["split"]: SplitSpan(**row) for row in spans.to_dicts()}
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
+    return int(text)
 
 
 def _digest(*parts: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import load_world
+from worlds import load_world
 
 from ingest.errors import UserError, run_command
 from ingest.warehouse import open_warehouse

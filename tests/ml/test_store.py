@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from ingest.errors import UserError
 from ml.calibration import Calibrator, Isotonic, Sigmoid
@@ -27,7 +28,8 @@ class Hostile:
 def classifier() -> HistGradientBoostingClassifier:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(500, 3))
-    return HistGradientBoostingClassifier(max_iter=20).fit(matrix, matrix[:, 0] > 0)
+    with threadpool_limits(1):
+        return HistGradientBoostingClassifier(max_iter=20).fit(matrix, matrix[:, 0] > 0)
 
 
 @pytest.mark.parametrize(

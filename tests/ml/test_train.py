@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import fetch, load_world, make_world
+from worlds import copy_warehouse, fetch, load_world, make_world
 
 from ingest.warehouse import open_warehouse
 from ml import records, train
@@ -129,18 +129,14 @@ def test_the_run_is_recorded_and_its_model_can_be_loaded(trained: Path, monkeypa
 def test_the_same_command_gives_the_same_rows_in_place_of_the_old(
     trained: Path, warehouse: Path, world: pl.DataFrame
 ) -> None:
+    copy_warehouse(trained, warehouse)
     load_world(world.sample(fraction=1, shuffle=True, seed=1))
-    train.main([])
-    for query in TABLE_QUERIES.values():
-        assert fetch(warehouse, query) == fetch(trained, query)
-    [(run_id,)] = fetch(warehouse, "select run_id from ml.model_runs")
     with open_warehouse() as connection:
         connection.execute("update ml.metrics set value = 0")
+        connection.execute("delete from ml.scores where split = 'test'")
     train.main([])
     for query in TABLE_QUERIES.values():
         assert fetch(warehouse, query) == fetch(trained, query)
-    train.main(["--seed", "1"])
-    assert {run for (run,) in fetch(warehouse, "select distinct run_id from ml.scores")} > {run_id}
 
 
 def test_a_model_that_sees_the_answer_is_reported_as_a_leak(
@@ -188,12 +184,23 @@ def test_without_a_true_probability_there_is_no_oracle_and_no_verdict(
 
 @pytest.fixture(scope="module")
 def run(trained: Path) -> records.TrainingRun:
-    """A run on other data than `trained`'s: the same estimators, another seed."""
+    """A run on the same data as `trained`'s, with another seed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAREHOUSE_PATH", str(trained))
         with open_warehouse(read_only=True) as connection:
             table = read_features(connection, NEXT_EPISODE)
     return train.train_task(NEXT_EPISODE, table, seed=1)
+
+
+def test_a_run_with_another_seed_stands_beside_the_first(
+    run: records.TrainingRun, trained: Path, warehouse: Path
+) -> None:
+    copy_warehouse(trained, warehouse)
+    with open_warehouse() as connection:
+        records.write_runs(connection, [run])
+    for table in TABLE_QUERIES:
+        counts = fetch(warehouse, f"select run_id, count(*) from ml.{table} group by all")
+        assert len(counts) == 2 and len({count for _, count in counts}) == 1
 
 
 def write_until_killed(run: records.TrainingRun) -> None:
@@ -213,7 +220,7 @@ def write_until_killed(run: records.TrainingRun) -> None:
 def test_a_process_killed_while_writing_leaves_the_tables_as_they_were(
     run: records.TrainingRun, trained: Path, warehouse: Path
 ) -> None:
-    warehouse.write_bytes(trained.read_bytes())
+    copy_warehouse(trained, warehouse)
     process = multiprocessing.get_context("spawn").Process(target=write_until_killed, args=(run,))
     process.start()
     process.join(60)
@@ -225,7 +232,7 @@ def test_a_process_killed_while_writing_leaves_the_tables_as_they_were(
 def test_a_write_that_fails_leaves_the_tables_as_they_were(
     run: records.TrainingRun, trained: Path, warehouse: Path
 ) -> None:
-    warehouse.write_bytes(trained.read_bytes())
+    copy_warehouse(trained, warehouse)
     run.importance["not a number"] = (math.nan, None)
     with open_warehouse() as connection:
         with pytest.raises(Exception, match="NOT NULL"):
@@ -253,3 +260,11 @@ def test_the_summary_says_what_was_found_and_where(
     ):
         assert text in summary
     assert "LEAK" not in summary and "CIRCULAR" not in summary
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "many"])
+def test_a_seed_that_is_none_is_refused(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        train.main([f"--seed={seed}"])
+    assert stop.value.code == 2
+    assert f"'{seed}' is no whole number from 0 to 4294967295" in capsys.readouterr().err
