@@ -13,6 +13,19 @@ from ingest.errors import UserError
 DEFAULT_PATH = "warehouse/engagement.duckdb"
 # DuckDB 1.4 and 1.5 clients can't open a file written with 2.0's own default.
 STORAGE_VERSION = "v1.4.0"
+# DuckDB names the database after the file; with one of these names `marts.x` would be ambiguous, or refused.
+RESERVED_NAMES = {
+    "raw",
+    "truth",
+    "staging",
+    "intermediate",
+    "marts",
+    "ml",
+    "main",
+    "system",
+    "temp",
+    "memory",
+}
 RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
 
@@ -34,7 +47,8 @@ def open_warehouse(*, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnec
     are missing, so that every later stage finds them whatever was loaded.
 
     Raises:
-        UserError: the file is missing (when only reading), is in use by another process, or is no warehouse.
+        UserError: the file is missing (when only reading), has a reserved name, is in use by another process,
+            or is no warehouse.
     """
     path = warehouse_path()
     if read_only and not path.exists():
@@ -44,11 +58,20 @@ def open_warehouse(*, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnec
         if not read_only:
             connection.execute(RAW_TABLES.read_text(encoding="utf-8"))
         yield connection
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise UserError(
+            f"{path}: {str(error).splitlines()[0]}: nothing was kept of this step; free disk space or memory "
+            "and run it again"
+        ) from error
     finally:
         connection.close()
 
 
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    if path.stem.lower() in RESERVED_NAMES:
+        raise UserError(
+            f"{path}: a warehouse can't be called {path.stem}: set WAREHOUSE_PATH to another name"
+        )
     try:
         if not read_only:
             path.parent.mkdir(parents=True, exist_ok=True)

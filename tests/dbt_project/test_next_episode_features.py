@@ -66,7 +66,8 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
             HAND_MADE,
         )
         connection.executemany(
-            "insert into raw.viewing_viewers values (?, '2025-01-01', 'search', 'b', 'f', 1, now()::timestamp)",
+            "insert into raw.viewing_viewers "
+            "values (?, '2025-01-01', 'search', 'b', 'f', 1, now()::timestamp)",
             [(1,), (2,)],
         )
         for title, tags in (("a", ["x"]), ("b", ["x", "y"])):

@@ -52,8 +52,8 @@ def test_survival_by_episode_is_kaplan_meier(connection: duckdb.DuckDBPyConnecti
     viewer was last under observation at the episode before."""
     depths = connection.execute("""
         select
-            min(episode_number) - case min_by(outcome, episode_number) when 'stopped' then 0 else 1 end as depth,
-            min_by(outcome, episode_number) = 'stopped' as has_stopped
+            min_by(outcome, episode_number) = 'stopped' as has_stopped,
+            min(episode_number) - case when has_stopped then 0 else 1 end as depth
         from marts.fct_episode_views
         where outcome <> 'continued' and not is_rewatch
         group by user_id, anime_id

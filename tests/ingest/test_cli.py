@@ -60,7 +60,7 @@ def test_status_without_a_warehouse_is_one_line(ingest_fails, warehouse):
 def test_a_file_that_is_no_warehouse_is_one_line(ingest_fails, warehouse):
     warehouse.parent.mkdir()
     warehouse.write_text("not a database")
-    assert "can't be opened as a warehouse" in ingest_fails("status")
+    assert "can't be opened as a warehouse" in ingest_fails("simulate")
     assert "can't be opened as a warehouse" in ingest_fails()
     assert warehouse.read_text() == "not a database"
 
@@ -137,3 +137,8 @@ def test_the_module_runs_as_a_command(warehouse, tmp_path):
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == f"error: {tmp_path / 'nowhere.jsonl'}: no such file: check the path\n"
+
+
+def test_a_warehouse_named_like_a_schema_is_refused(ingest_fails, tmp_path, monkeypatch):
+    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "marts.duckdb"))
+    assert "can't be called marts" in ingest_fails("simulate")

@@ -82,6 +82,7 @@ select
     metric,
     metric_label,
     metric_order,
+    is_higher_better,
     value,
     ci_low,
     ci_high,

@@ -27,4 +27,4 @@ select
     {{ survival_high('retention.survival', 'retention.greenwood_sum') }} as survival_high
 from compared
 inner join retention on compared.anime_id = retention.anime_id
-where retention.at_risk_count > 0
+where retention.at_risk_count >= {{ var('minimum_at_risk') }}

@@ -25,9 +25,9 @@ labelled as (
     select
         *,
         case origin
-            when 'real' then 'real: rows of a file that was given'
-            when 'simulated' then 'simulated: drawn from a model whose truth is known'
-            when 'stand-in' then 'stand-in: generated in the layout of the real file'
+            when 'real' then 'rows of a file that was given'
+            when 'simulated' then 'drawn from a model whose truth is known'
+            when 'stand-in' then 'generated in the layout of the real file'
         end as origin_label
     from summed
 )
