@@ -229,7 +229,7 @@ def _text(entry: dict, key: str) -> str | None:
 
 def _texts(entry: dict, key: str) -> list[str]:
     value = entry.get(key)
-    if value is None:
+    if value is None or value == []:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise UnusableRowError(key, f"{key} is not a list of texts")

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pyarrow
 
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ class Source:
 
 @dataclass
 class RowBuffer:
-    """Rows gathered one by one, and packed into columns in chunks: Python objects take ten times the room."""
+    """Rows gathered one by one, and packed into columns in chunks.
+
+    As Python objects they take ten times the room, and the garbage collector walks over each of them.
+    """
 
     schema: dict[str, pyarrow.DataType]
     _rows: list[tuple] = field(default_factory=list)
