@@ -22,7 +22,7 @@ from ml.tasks import Task
 CHOSEN = "boosting"
 # A baseline rate needs this many training rows; values with fewer get the rate of all rows.
 BASELINE_MIN_ROWS = 100
-LOGISTIC_PARAMETERS = {"C": 1.0, "max_iter": 500}
+LOGISTIC_PARAMETERS = {"C": 0.1, "max_iter": 500}
 # Broken lines, level outside the training range: counts that grow with the log leave that range by the
 # time of the test rows, and a straight line would follow them out.
 SPLINE_PARAMETERS = {"n_knots": 5, "degree": 1, "knots": "quantile", "extrapolation": "constant"}
