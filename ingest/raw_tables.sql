@@ -133,3 +133,84 @@ create table if not exists truth.effects (
     unit varchar not null,
     description varchar not null
 );
+
+-- One row per rating of a movie by a user.
+create table if not exists raw.movielens_ratings (
+    user_id bigint not null,
+    movie_id bigint not null,
+    rating double not null,
+    rated_at timestamp not null,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per movie. The year is taken out of the title; genres are empty where the file lists none.
+create table if not exists raw.movielens_movies (
+    movie_id bigint not null,
+    title varchar not null,
+    release_year smallint,
+    genres varchar[] not null,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per tag that a user gave a movie.
+create table if not exists raw.movielens_tags (
+    user_id bigint not null,
+    movie_id bigint not null,
+    tag varchar not null,
+    tagged_at timestamp not null,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per movie: its identifiers elsewhere.
+create table if not exists raw.movielens_links (
+    movie_id bigint not null,
+    imdb_id varchar,
+    tmdb_id bigint,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per event of any log of the user's own; several sources side by side. An event id that a log lacks is made
+-- from the row's content. properties is a JSON object of the columns left over.
+create table if not exists raw.events (
+    source varchar not null,
+    event_id varchar not null,
+    user_id varchar not null,
+    session_id varchar,
+    event_name varchar not null,
+    item_id varchar,
+    occurred_at timestamp not null,
+    properties varchar,
+    _batch_id varchar not null,
+    _source_file varchar not null,
+    _row_number bigint not null,
+    _loaded_at timestamp not null
+);
+
+-- One row per simulated user of the generated clickstream: the persona that drives them.
+create table if not exists truth.personas (
+    source varchar not null,
+    user_id varchar not null,
+    persona varchar not null
+);
+
+-- One row per persona and pair of events: the probability that the one is followed by the other; the start and end of
+-- a session are the events (start) and (end).
+create table if not exists truth.persona_transitions (
+    source varchar not null,
+    persona varchar not null,
+    from_event varchar not null,
+    to_event varchar not null,
+    probability double not null
+);
