@@ -6,40 +6,73 @@ tags as (
     select * from {{ ref('bridge_anime_tags') }}
 ),
 
--- How often a viewer picked a title with this tag before, beside how often everybody had: what they pick more
--- than others do is their taste, as far as their history shows it.
-run_numbers as (
+numbered as (
     select
         user_id,
         anime_id,
         started_at,
-        row_number() over (partition by user_id order by started_at asc, anime_id asc) - 1 as earlier_runs_count,
-        row_number() over (order by started_at asc, user_id asc, anime_id asc) - 1 as all_earlier_runs_count
+        cast(started_at as date) as started_date,
+        row_number() over (partition by user_id order by started_at asc, anime_id asc) - 1 as earlier_runs_count
     from runs
 ),
 
 run_tags as (
     select
-        run_numbers.*,
+        numbered.*,
         tags.tag,
         row_number() over (
-            partition by run_numbers.user_id, tags.tag
-            order by run_numbers.started_at asc, run_numbers.anime_id asc
-        ) - 1 as earlier_with_tag_count,
-        row_number() over (
-            partition by tags.tag
-            order by run_numbers.started_at asc, run_numbers.user_id asc, run_numbers.anime_id asc
-        ) - 1 as all_earlier_with_tag_count
-    from run_numbers
-    inner join tags on run_numbers.anime_id = tags.anime_id
+            partition by numbered.user_id, tags.tag
+            order by numbered.started_at asc, numbered.anime_id asc
+        ) - 1 as earlier_with_tag_count
+    from numbered
+    inner join tags on numbered.anime_id = tags.anime_id
+),
+
+-- What everybody had picked by the midnight before.
+daily_runs as (
+    select
+        started_date,
+        count(*) as runs_count
+    from numbered
+    group by started_date
+),
+
+runs_before as (
+    select
+        started_date,
+        sum(runs_count) over (order by started_date asc rows between unbounded preceding and 1 preceding)
+            as earlier_runs_count
+    from daily_runs
+),
+
+daily_tags as (
+    select
+        tag,
+        started_date,
+        count(*) as runs_count
+    from run_tags
+    group by tag, started_date
+),
+
+tags_before as (
+    select
+        tag,
+        started_date,
+        coalesce(sum(runs_count) over (
+            partition by tag order by started_date asc rows between unbounded preceding and 1 preceding
+        ), 0) as earlier_runs_count
+    from daily_tags
 )
 
+-- What a viewer picks more than others do is their taste, as far as their history shows it.
 select
-    user_id,
-    anime_id,
+    run_tags.user_id,
+    run_tags.anime_id,
     avg(
-        earlier_with_tag_count / nullif(earlier_runs_count, 0)
-        - all_earlier_with_tag_count / nullif(all_earlier_runs_count, 0)
+        run_tags.earlier_with_tag_count / nullif(run_tags.earlier_runs_count, 0)
+        - tags_before.earlier_runs_count / nullif(runs_before.earlier_runs_count, 0)
     ) as taste_match
 from run_tags
-group by user_id, anime_id
+inner join runs_before on run_tags.started_date = runs_before.started_date
+inner join tags_before on run_tags.tag = tags_before.tag and run_tags.started_date = tags_before.started_date
+group by run_tags.user_id, run_tags.anime_id

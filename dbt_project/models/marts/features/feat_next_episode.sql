@@ -2,8 +2,12 @@ with views as (
     select * from {{ ref('fct_episode_views') }}
 ),
 
-histories as (
-    select * from {{ ref('int_view_histories') }}
+viewer_histories as (
+    select * from {{ ref('int_viewer_histories') }}
+),
+
+title_histories as (
+    select * from {{ ref('int_title_histories') }}
 ),
 
 tastes as (
@@ -55,27 +59,28 @@ select
     views.completion,
     viewers.acquisition_channel,
     {{ seconds_between('viewers.signed_up_at', 'views.started_at') }} / 86400 as user_days_since_sign_up,
-    histories.user_views_count,
-    histories.user_titles_count,
-    histories.user_known_outcomes_count,
-    histories.user_known_continued_count,
-    histories.user_continuation_rate,
-    histories.user_mean_completion,
-    {{ seconds_between('histories.user_previous_ended_at', 'views.started_at') }} / 3600
-        as user_hours_since_previous_view,
+    viewer_histories.user_views_count,
+    viewer_histories.user_titles_count,
+    viewer_histories.user_known_outcomes_count,
+    viewer_histories.user_known_continued_count,
+    viewer_histories.user_continuation_rate,
+    viewer_histories.user_mean_completion,
+    views.idle_seconds / 3600 as user_hours_since_previous_view,
     runs_so_far.run_views_count,
     runs_so_far.run_mean_completion,
     {{ seconds_between('runs_so_far.run_previous_ended_at', 'views.started_at') }} / 3600
         as run_hours_since_previous_view,
     titles.anime_type,
     titles.score as title_score,
-    histories.title_views_count,
-    histories.title_known_outcomes_count,
-    histories.title_continuation_rate,
+    title_histories.title_views_count,
+    title_histories.title_known_outcomes_count,
+    title_histories.title_continuation_rate,
     tastes.taste_match
 from views
 inner join splits on views.event_id = splits.event_id
-inner join histories on views.event_id = histories.event_id
+inner join viewer_histories on views.event_id = viewer_histories.event_id
+inner join title_histories
+    on views.anime_id = title_histories.anime_id and cast(views.ended_at as date) = title_histories.history_date
 inner join runs_so_far on views.event_id = runs_so_far.event_id
 left join tastes on views.user_id = tastes.user_id and views.anime_id = tastes.anime_id
 left join titles on views.anime_id = titles.anime_id
