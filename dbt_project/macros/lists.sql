@@ -38,3 +38,29 @@
 {% macro spark__list_length(list) -%}
     size({{ list }})
 {%- endmacro %}
+
+{#
+    The first values of a group as text, in the order of a unique column, aggregated:
+    {{ join_in_order('event_name', 'event_number', ' > ', 50) }}
+#}
+{% macro join_in_order(value, position, separator, limit) -%}
+    {{ return(adapter.dispatch('join_in_order')(value, position, separator, limit)) }}
+{%- endmacro %}
+
+{% macro default__join_in_order(value, position, separator, limit) -%}
+    array_to_string(list_slice(list({{ value }} order by {{ position }} asc), 1, {{ limit }}), '{{ separator }}')
+{%- endmacro %}
+
+{% macro spark__join_in_order(value, position, separator, limit) -%}
+    array_join(
+        slice(
+            transform(
+                array_sort(collect_list(struct({{ position }} as position, {{ value }} as value))),
+                pair -> pair.value
+            ),
+            1,
+            {{ limit }}
+        ),
+        '{{ separator }}'
+    )
+{%- endmacro %}

@@ -35,3 +35,54 @@
 {% macro spark__iso_weekday(timestamp) -%}
     (weekday({{ timestamp }}) + 1)
 {%- endmacro %}
+
+{# Whole days from one date to a later one: {{ days_between('first_active_date', 'activity_date') }} #}
+{% macro days_between(earlier, later) -%}
+    {{ return(adapter.dispatch('days_between')(earlier, later)) }}
+{%- endmacro %}
+
+{% macro default__days_between(earlier, later) -%}
+    ({{ later }} - {{ earlier }})
+{%- endmacro %}
+
+{% macro spark__days_between(earlier, later) -%}
+    datediff({{ later }}, {{ earlier }})
+{%- endmacro %}
+
+{# Whole seconds since 1970 (UTC): {{ unix_seconds('rated_at') }} #}
+{% macro unix_seconds(timestamp) -%}
+    {{ return(adapter.dispatch('unix_seconds')(timestamp)) }}
+{%- endmacro %}
+
+{% macro default__unix_seconds(timestamp) -%}
+    cast(floor(epoch({{ timestamp }})) as bigint)
+{%- endmacro %}
+
+{% macro spark__unix_seconds(timestamp) -%}
+    unix_timestamp({{ timestamp }})
+{%- endmacro %}
+
+{#
+    The calendar day of a UTC timestamp in the time zone of the reports (var reporting_time_zone), daylight saving
+    included: {{ reporting_date('occurred_at') }}
+#}
+{% macro reporting_date(timestamp) -%}
+    {%- if var('reporting_time_zone') == 'UTC' -%}
+    cast({{ timestamp }} as date)
+    {%- else -%}
+    cast({{ local_time(timestamp, var('reporting_time_zone')) }} as date)
+    {%- endif -%}
+{%- endmacro %}
+
+{# A UTC timestamp as the clock shows it in a time zone: {{ local_time('occurred_at', 'Europe/Berlin') }} #}
+{% macro local_time(timestamp, time_zone) -%}
+    {{ return(adapter.dispatch('local_time')(timestamp, time_zone)) }}
+{%- endmacro %}
+
+{% macro default__local_time(timestamp, time_zone) -%}
+    timezone('{{ time_zone }}', timezone('UTC', {{ timestamp }}))
+{%- endmacro %}
+
+{% macro spark__local_time(timestamp, time_zone) -%}
+    from_utc_timestamp({{ timestamp }}, '{{ time_zone }}')
+{%- endmacro %}

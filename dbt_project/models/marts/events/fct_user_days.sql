@@ -1,0 +1,71 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        on_schema_change='fail',
+        unique_key=['source', 'user_id'],
+        pre_hook="{{ forget_replaced_loads('loaded_at') }}"
+    )
+}}
+
+-- depends_on: {{ ref('stg_ingest__loads') }}
+with events as (
+    {{ events_of_touched_users() }}
+),
+
+days as (
+    select
+        source,
+        user_id,
+        {{ reporting_date('occurred_at') }} as activity_date,
+        cast(count(*) as bigint) as events_count,
+        max(loaded_at) as loaded_at
+    from events
+    group by 1, 2, 3
+),
+
+-- The last 28 days are a ring of 28 slots, a later day one slot lower: no two of them share one.
+slotted as (
+    select
+        *,
+        {{ days_between("date '1900-01-01'", 'activity_date') }} as day_index,
+        (28 - {{ days_between("date '1900-01-01'", 'activity_date') }} % 28) % 28 as day_slot
+    from days
+),
+
+remembered as (
+    select
+        *,
+        min(activity_date) over (
+            partition by source, user_id
+            order by day_index asc
+            range between unbounded preceding and current row
+        ) as first_active_date,
+        cast(sum({{ shift_left('1', 'day_slot') }}) over (
+            partition by source, user_id
+            order by day_index asc
+            range between 27 preceding and current row
+        ) as bigint) as ring
+    from slotted
+),
+
+-- Turned so that the day itself is in slot 0, the day before it in slot 1, and so on.
+turned as (
+    select
+        *,
+        {{ shift_right('ring', 'day_slot') }}
+        | ({{ shift_left('ring', '28 - day_slot') }} & {{ 2 ** 28 - 1 }}) as history_28
+    from remembered
+)
+
+select
+    source,
+    user_id,
+    activity_date,
+    first_active_date,
+    cast({{ days_between('first_active_date', 'activity_date') }} as integer) as day_number,
+    events_count,
+    history_28,
+    cast(bit_count(history_28) as integer) as active_days_28_count,
+    loaded_at
+from turned
