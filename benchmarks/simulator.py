@@ -1,6 +1,6 @@
 """How fast the simulator is, and how much memory it takes: `python -m benchmarks.simulator`.
 
-Each size runs in a process of its own, tied to one processor, on an invented catalogue; Parquet files of
+Each size runs in a process of its own, tied to one processor, on the stand-in catalogue; Parquet files of
 events and truth are written and counted in. The last line gives all processors the largest size.
 """
 
@@ -13,40 +13,25 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
+from ingest.anime import read_anime
 from ingest.simulate import SimulationOptions, write_viewing_log
+from ingest.standins import write_anime_stand_in
 
-EVENTS_PER_VIEWER = 32
+EVENTS_PER_VIEWER = 28
 SIZES = (1_000_000, 10_000_000)
-TITLES = 10_000
-TAGS = 30
 
 
-def invented_catalogue(titles: int = TITLES) -> pl.DataFrame:
-    """Titles with the real catalogue's mix of films and series, scores and tags."""
-    random = np.random.default_rng(7)
-    series = random.random(titles) < 0.5
-    return pl.DataFrame(
-        {
-            "anime_id": [f"invented:{number}" for number in range(titles)],
-            "title": [f"Title {number}" for number in range(titles)],
-            "type": np.where(series, "TV", "MOVIE"),
-            "episodes": np.where(series, random.choice([12, 13, 24, 26, 52], titles), 1).astype(np.int32),
-            "status": "FINISHED",
-            "year": 2020,
-            "duration_seconds": np.where(series, 1_440, 5_400),
-            "score_arithmetic_mean": random.normal(6.3, 1.1, titles).clip(1, 10),
-            "tags": [[f"tag {tag}" for tag in random.choice(TAGS, 2)] for _ in range(titles)],
-        }
-    )
+def stand_in_catalogue() -> pl.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        return pl.from_arrow(read_anime(write_anime_stand_in(Path(folder))).tables["anime"])
 
 
 def measure(events: int, processes: int) -> None:
     """Simulate about `events` events in this process and print the rate."""
     options = SimulationOptions(viewers=events // EVENTS_PER_VIEWER)
-    catalogue = invented_catalogue()
+    catalogue = stand_in_catalogue()
     with tempfile.TemporaryDirectory() as folder:
         started, processor_started = time.perf_counter(), time.process_time()
         log = write_viewing_log(catalogue, options, Path(folder), processes=processes)

@@ -12,7 +12,8 @@ from ingest.simulate.tables import (
     HALF_HOUR,
     LOGIT_CODES,
     SECOND_BITS,
-    TABLE_BITS,
+    SMALL_BITS,
+    WEEK,
     steps,
 )
 from ingest.simulate.viewers import Runs, Viewers, scatter_rounds
@@ -29,6 +30,7 @@ class Views:
     runs: NDArray[np.int64]  # rows of Runs
     episodes: NDArray[np.int32]
     starts: NDArray[np.int32]  # seconds since the log's start
+    episode_seconds: NDArray[np.int32]
     watch_seconds: NDArray[np.int32]
     completions: NDArray[np.int16]  # thousandths
     devices: NDArray[np.uint8]
@@ -48,10 +50,9 @@ class Watching:
         self.day_steps = np.where(self.weekdays >= SATURDAY, weekend, 0).astype(np.int16)
         self.going = np.arange(len(runs.keys))
         self.starts = runs.starts
-        self.lengths = np.zeros(len(runs.keys), dtype=np.int64)
         # Whether the last view was followed by one that is beyond the log's end.
         self.goes_beyond = np.zeros(len(runs.keys), dtype=bool)
-        self.rounds: list[tuple] = []
+        self.rounds: list[tuple[NDArray, NDArray]] = []
 
     def watch(self, episode: int) -> None:
         """Simulate one episode of the runs that are going, and keep those that go on to the next."""
@@ -59,8 +60,7 @@ class Watching:
         words = draw(keys, 2 * episode)
         days = self.starts // DAY
         completions, codes = self._logits(episode, words, days)
-        self.rounds.append((self.going, self.starts, completions, codes, words.astype(np.uint8)))
-        self.lengths[self.going] = episode
+        self.rounds.append((self.going, _pack(self.starts, completions, codes, words)))
         says_yes = (words >> np.uint64(32)).astype(np.uint32) < self.tables.thresholds[codes]
         says_yes &= self.runs.episodes[self.going] > episode
         on = np.flatnonzero(says_yes)
@@ -70,20 +70,20 @@ class Watching:
         self, episode: int, words: Keys, days: NDArray
     ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         completions = self.tables.completions[
-            self.runs.completion_tables[self.going] + bits(words, 8, TABLE_BITS)
+            self.runs.completion_tables[self.going] + bits(words, 8, SMALL_BITS)
         ]
         codes = self.runs.logit_codes[self.going] + self.tables.completion_steps[completions]
         codes += self.day_steps[days]
         if episode <= len(self.dips):
             codes += np.int16(self.dips[episode - 1])
-        return completions, np.clip(codes, 0, LOGIT_CODES - 1, out=codes)
+        return completions, codes
 
     def _move_on(self, on: NDArray, completions: NDArray, days: NDArray, words: Keys) -> None:
         """Draw the gap to the next start; drop runs whose viewer leaves or whose log ends before."""
         going, tables = self.going[on], self.tables
         ends = self.starts[on] + watch_seconds(completions, self.runs.episode_seconds[going])
-        binge = ends + tables.pauses[bits(words, 16, TABLE_BITS)]
-        days_on = tables.later_days[(self.weekdays[days] << TABLE_BITS) + bits(words, 28, TABLE_BITS)]
+        binge = ends + tables.pauses[bits(words, 16, SMALL_BITS)]
+        days_on = tables.later_days[(self.weekdays[days] << SMALL_BITS) + bits(words, 28, SMALL_BITS)]
         later = (days + days_on) * DAY + tables.seconds_of_day[bits(words, 40, SECOND_BITS)]
         is_binge = bits(words, 0, 16) < tables.binge_threshold
         starts = np.where(is_binge, binge, np.maximum(later, ends + LEAST_GAP))
@@ -107,11 +107,12 @@ def make_views(world: World, viewers: Viewers, runs: Runs) -> Views:
     while episode == 1 or len(watching.going):
         watching.watch(episode)
         episode += 1
-    lengths = watching.lengths
-    starts, completions, codes, device_bits = scatter_rounds(watching.rounds, lengths)
+    packed, lengths = scatter_rounds(watching.rounds, len(runs.keys))
+    starts, completions, codes, device_bits = _unpack(packed)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     lasts = np.cumsum(lengths) - 1
-    episodes = (np.arange(1, len(rows) + 1) - np.repeat(lasts + 1 - lengths, lengths)).astype(np.int32)
+    episodes = (np.arange(1, len(rows) + 1) - (lasts + 1 - lengths)[rows]).astype(np.int32)
+    episode_seconds = runs.episode_seconds[rows]
     choices = np.flatnonzero(episodes < runs.episodes[rows])
     continued = np.ones(len(rows), dtype=bool)
     continued[lasts] = watching.goes_beyond
@@ -120,7 +121,8 @@ def make_views(world: World, viewers: Viewers, runs: Runs) -> Views:
         runs=rows,
         episodes=episodes,
         starts=starts,
-        watch_seconds=watch_seconds(completions, runs.episode_seconds[rows]),
+        episode_seconds=episode_seconds,
+        watch_seconds=watch_seconds(completions, episode_seconds),
         completions=completions,
         devices=world.episode_tables.devices[favourites[rows] + device_bits],
         choices=choices,
@@ -133,10 +135,24 @@ def _probabilities(
     world: World, viewers: Viewers, runs: Runs, rows: NDArray, starts: NDArray, codes: NDArray
 ) -> NDArray[np.float32]:
     """P(the draw says yes) * P(the viewer is still there at the next start)."""
-    days = starts // DAY
-    half_hours = (starts - days * DAY) // HALF_HOUR
-    hours_of_week = (7 * viewers.hazard_levels[runs.viewers].astype(np.int32))[
-        rows
-    ] + world.calendar.weekdays[days]
-    stays = world.episode_tables.stays[hours_of_week * (DAY // HALF_HOUR) + half_hours]
-    return (world.episode_tables.thresholds[codes] * 2.0**-32 * stays).astype(np.float32)
+    tables, half_hours = world.episode_tables, world.calendar.half_hours
+    first_stays = viewers.hazard_levels[runs.viewers].astype(np.int32) * (WEEK // HALF_HOUR)
+    stays = tables.stays[first_stays[rows] + half_hours[starts // HALF_HOUR]]
+    return tables.probabilities[codes] * stays
+
+
+def _pack(starts: NDArray, completions: NDArray, codes: NDArray, words: Keys) -> NDArray[np.int64]:
+    """All that a round keeps of a view in one word, because moving a value costs more than packing four."""
+    low = (completions.astype(np.int32) << 21) | (codes.astype(np.int32) << 8) | words.astype(np.uint8)
+    return (starts.astype(np.int64) << 32) | low
+
+
+def _unpack(packed: NDArray[np.int64]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Starts, completions, logit codes and device bits."""
+    low = packed.astype(np.int32)
+    return (
+        (packed >> 32).astype(np.int32),
+        (low >> 21).astype(np.int16),
+        (low >> 8) & (LOGIT_CODES - 1),
+        low & 0xFF,
+    )

@@ -19,8 +19,9 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.integer]
 
 LOGIT_STEPS = 256  # per unit
-LOGIT_CODES = 4096  # logits from -8 to just below +8
+LOGIT_CODES = 8192  # logits from -16 to just below +16
 TABLE_BITS = 12  # of most tables
+SMALL_BITS = 10  # of those that views look up: they stay in a processor's cache
 FINE_BITS = 16  # of exponentials, and of shares decided by a threshold
 SECOND_BITS = 14  # of the second of the day
 HAZARD_LEVELS = 128
@@ -74,7 +75,7 @@ class ViewerTables:
     title_ticks: Floats  # operational ticks between titles
     channels: NDArray[np.uint8]
     favourites: NDArray[np.uint8]
-    taste_gammas: NDArray[np.int64]
+    taste_gammas: Floats
     signup_cuts: Floats  # position in the log at 4,097 even quantiles
 
 
@@ -83,14 +84,17 @@ class EpisodeTables:
     """What one view needs."""
 
     thresholds: NDArray[np.uint32]  # by logit code: continue if 32 random bits are below it
-    completions: NDArray[np.int16]  # levels x 4,096 quantiles, flat, in thousandths
+    probabilities: NDArray[np.float32]  # by logit code: what the threshold means
+    completions: NDArray[np.int16]  # levels x 1,024 quantiles, flat, in thousandths
     completion_steps: NDArray[np.int16]  # logit steps by thousandth of completion
     binge_threshold: int
     pauses: NDArray[np.int32]  # seconds
-    later_days: NDArray[np.int32]  # weekdays x 4,096, flat: days on
+    later_days: NDArray[np.int32]  # weekdays x 1,024, flat: days on
     seconds_of_day: NDArray[np.int32]
     devices: NDArray[np.uint8]  # favourites x 256, flat
-    stays: Floats  # hazard levels x weekdays x half hours, flat: P(viewer stays until the next start)
+    stays: NDArray[
+        np.float32
+    ]  # hazard levels x weekdays x half hours, flat: P(viewer stays until the next start)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,12 @@ class Calendar:
     def weekdays(self) -> NDArray[np.int32]:
         """Weekday (Monday = 0) by day of the log."""
         return ((np.arange(self.days + 1) + self.start_date.weekday()) % 7).astype(np.int32)
+
+    @cached_property
+    def half_hours(self) -> NDArray[np.int32]:
+        """Half hour of the week by half hour of the log."""
+        per_day = DAY // HALF_HOUR
+        return (self.weekdays[:, None] * per_day + np.arange(per_day, dtype=np.int32)).ravel()
 
     @cached_property
     def epoch_seconds(self) -> int:
@@ -178,7 +188,7 @@ def make_viewer_tables(config: Config) -> ViewerTables:
         title_ticks=np.round(WEEK_TICKS / 7 / titles_per_day, 3),
         channels=share_table(channels.shares),
         favourites=share_table(config.devices.shares),
-        taste_gammas=np.rint(gammas * (1 << 20)).astype(np.int64),
+        taste_gammas=np.round(gammas, 9) + 1e-9,  # so that their sum is never zero
         signup_cuts=_beta_quantiles(viewers.signup_alpha, viewers.signup_beta, cuts),
     )
 
@@ -190,8 +200,10 @@ def make_episode_tables(config: Config) -> EpisodeTables:
     pauses = _pauses(config.gaps)
     later_days = _later_days(config.gaps, config.rhythm)
     seconds_of_day = _seconds_of_day(config.rhythm)
+    thresholds = np.rint(special.expit(logits) * 2**32)
     return EpisodeTables(
-        thresholds=np.rint(special.expit(logits) * 2**32).astype(np.uint32),
+        thresholds=thresholds.astype(np.uint32),
+        probabilities=(thresholds / 2**32).astype(np.float32),
         completions=_completions(config.completion),
         completion_steps=steps(effects.per_completion * (completion - effects.completion_centre)).astype(
             np.int16
@@ -220,13 +232,13 @@ def _completions(completion: CompletionConfig) -> NDArray[np.int16]:
     offsets = (np.arange(COMPLETION_LEVELS) - COMPLETION_LEVELS // 2) * COMPLETION_LEVEL_STEPS / LOGIT_STEPS
     means = special.expit(completion.mean_logit + offsets)[:, None]
     quantiles = special.betaincinv(
-        means * completion.precision, (1 - means) * completion.precision, midpoints(TABLE_BITS)[None, :]
+        means * completion.precision, (1 - means) * completion.precision, midpoints(SMALL_BITS)[None, :]
     )
     return np.rint(quantiles * COMPLETION_PARTS).astype(np.int16).ravel()
 
 
 def _pauses(gaps: GapConfig) -> NDArray[np.int32]:
-    exponential = -np.log1p(-midpoints(TABLE_BITS)) * gaps.pause_mean_seconds
+    exponential = -np.log1p(-midpoints(SMALL_BITS)) * gaps.pause_mean_seconds
     return (gaps.pause_minimum_seconds + np.rint(exponential)).astype(np.int32)
 
 
@@ -234,7 +246,9 @@ def _later_days(gaps: GapConfig, rhythm: RhythmConfig) -> NDArray[np.int32]:
     """Days on to the next episode, by weekday of this one: far ones are rare, busy days likely."""
     ahead = np.arange(1, len(gaps.day_weights) + 1)
     weekdays = np.asarray(rhythm.weekdays)
-    tables = [share_table(gaps.day_weights * weekdays[(weekday + ahead) % 7]) for weekday in range(7)]
+    tables = [
+        share_table(gaps.day_weights * weekdays[(weekday + ahead) % 7], SMALL_BITS) for weekday in range(7)
+    ]
     return np.concatenate(tables).astype(np.int32) + 1
 
 
@@ -254,7 +268,9 @@ def _devices(config: Config) -> NDArray[np.uint8]:
     return np.concatenate(tables)
 
 
-def _stays(config: Config, pauses: Integers, later_days: Integers, seconds_of_day: Integers) -> Floats:
+def _stays(
+    config: Config, pauses: Integers, later_days: Integers, seconds_of_day: Integers
+) -> NDArray[np.float32]:
     """E[exp(-hazard * gap)], the probability not to leave before the next start, by hazard level, weekday and
     half hour of this start: the hazard is constant, so it does not matter how long the viewer is here."""
     hazards = hazard_levels()[:, None, None]
@@ -268,4 +284,4 @@ def _stays(config: Config, pauses: Integers, later_days: Integers, seconds_of_da
     half_hours = (np.arange(DAY // HALF_HOUR) + 0.5) * HALF_HOUR / DAY
     later = on_days * until_second * np.exp(hazards * half_hours)
     share = config.gaps.binge_share
-    return np.round(share * binge + (1 - share) * later, 9).ravel()
+    return np.round(share * binge + (1 - share) * later, 9).astype(np.float32).ravel()

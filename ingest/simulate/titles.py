@@ -21,13 +21,13 @@ COLUMNS = ("anime_id", "type", "episodes", "status", "duration_seconds", "score_
 class Titles:
     """The titles that can be chosen, sorted by anime_id; n titles, k tags."""
 
-    anime_ids: list[str]
+    anime_ids: pl.Series
     episodes: NDArray[np.int32]
     episode_seconds: NDArray[np.int32]
     quality: NDArray[np.float64]
     popularity: NDArray[np.float64]  # share of choices over all viewers, sums to 1
     tags: list[str]  # in the order of a viewer's taste
-    tag_masks: NDArray[np.uint16]  # k x n: all bits where the title has the tag
+    tag_masks: NDArray[np.uint8]  # n x k: all bits where the title has the tag
     mean_match: float  # taste match expected of a choice
     logit_steps: NDArray[np.int32]  # of quality
     completion_steps: NDArray[np.int32]
@@ -70,13 +70,13 @@ def make_titles(catalogue: pl.DataFrame, config: Config) -> Titles:
     episodes = watchable["episodes"].to_numpy().astype(np.int32)
     quality = _quality(scores, keys, popularity * (episodes > 1), config.titles.visible_share)
     return Titles(
-        anime_ids=watchable["anime_id"].to_list(),
+        anime_ids=watchable["anime_id"],
         episodes=episodes,
         episode_seconds=_episode_seconds(watchable, config.titles),
         quality=quality,
         popularity=popularity,
         tags=tags,
-        tag_masks=np.ascontiguousarray(np.where(has_tag.T, 0xFFFF, 0).astype(np.uint16)),
+        tag_masks=np.where(has_tag, 0xFF, 0).astype(np.uint8),
         mean_match=_mean_match(lists, has_tag, config),
         logit_steps=steps(config.continuation.per_sd_quality * quality).astype(np.int32),
         completion_steps=steps(config.completion.per_sd_quality * quality).astype(np.int32),

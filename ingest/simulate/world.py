@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ingest.errors import UserError
 from ingest.simulate.config import Config
@@ -54,9 +52,6 @@ class World:
     def taste_list(self) -> int:
         """Number of the choice list that holds all titles."""
         return self.config.viewers.taste_tags
-
-    def anime_ids(self) -> NDArray[np.object_]:
-        return np.array(self.titles.anime_ids, dtype=object)
 
 
 def make_world(catalogue: pl.DataFrame, options: SimulationOptions, config: Config) -> World:

@@ -194,8 +194,8 @@ def test_rows_of_a_seed_are_pinned(tmp_path: Path) -> None:
     """Another processor, numpy or Python gives these rows, too: a change here changes everybody's numbers."""
     log = simulate(tmp_path, SimulationOptions(viewers=40, days=30))
     totals = log.events.select(pl.len(), pl.col("watch_seconds", "event_id").sum()).row(0)
-    assert totals == (310, 370_643, 243_175_121_982)
-    assert round(log.choices["p_continue"].cast(pl.Float64).sum(), 4) == 186.6623
+    assert totals == (319, 383_353, 241_631_241_808)
+    assert round(log.choices["p_continue"].cast(pl.Float64).sum(), 4) == 207.7379
 
 
 def test_draws_of_neighbouring_keys_and_fields_are_unrelated() -> None:
@@ -425,13 +425,13 @@ def test_channels_come_in_their_shares(log: Log) -> None:
 
 
 def test_tastes_are_shares_and_lead_to_titles(log: Log, latents: pl.DataFrame) -> None:
-    sums = log.truth_viewers["taste"].list.sum()
-    assert sums.is_between(0.999, 1.0).all()
+    assert (log.truth_viewers["taste"].list.sum() == 1).all()
+    assert (log.truth_viewers["taste"].list.len() == 16).all()
     first = latents.filter(pl.col("episode_number") == 1)
     tastes = first.select(pl.col("^taste \\d+$")).to_numpy()
     tags = first.select(pl.col("^tag \\d+$")).to_numpy()
     by_chance = (tastes * np.roll(tags, 10_007, axis=0)).sum(axis=1).mean()
-    assert first["match"].mean() > 1.5 * by_chance
+    assert first["match"].mean() > 1.3 * by_chance
 
 
 def test_titles_differ_and_the_score_shows_half_of_quality(log: Log) -> None:
