@@ -1,4 +1,4 @@
-"""What dbt adds to the SQL it runs: `python -m benchmarks.dbt_overhead [viewers]`, about 1 million views by default.
+"""What dbt adds to the SQL it runs, at about a million views: `python -m benchmarks.dbt_overhead [viewers]`.
 
 `dbt build` (models and data tests; unit tests run on rows of their own) is timed from its first node to its
 last, its start and parsing aside; then the statements it compiled run once more straight through DuckDB.
