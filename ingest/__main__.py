@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for source in SOURCES.values():
         command = commands.add_parser(source.name, help=source.help, description=f"Load {source.help}.")
-        command.add_argument("path", type=Path, metavar="PATH", help="the file, as published")
+        command.add_argument("path", type=Path, metavar="PATH", help="the file or folder, as published")
         command.add_argument(
             "--max-rejects",
             type=_share,

@@ -8,6 +8,8 @@ from typing import Literal
 
 import pyarrow
 
+from ingest.files import sha256_of
+
 CHUNK_ROWS = 5_000
 
 
@@ -17,12 +19,14 @@ class Reject:
 
     `row_number` is the line of the file, or the entry's place in a JSON list, from 1. `reason` is the same
     text for every row with the same fault; what differs from row to row stands in brackets at its end.
+    `file_name` is given where a load is of several files.
     """
 
     row_number: int
     column: str | None
     reason: str
     raw_text: str
+    file_name: str | None = None
 
 
 class UnusableRowError(Exception):
@@ -36,13 +40,17 @@ class UnusableRowError(Exception):
 
 @dataclass(frozen=True)
 class Delivery:
-    """All of a file. `tables` maps a raw table's name to rows that also hold their `_row_number`."""
+    """All of a file. `tables` maps a raw table's name to rows that also hold their `_row_number`.
+
+    `file_names` names a table's own file, where a load is of several.
+    """
 
     tables: dict[str, pyarrow.Table]
     rejects: list[Reject]
     rows_duplicate: int = 0
     licence: str | None = None
     published_on: date | None = None
+    file_names: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows_read(self) -> int:
@@ -55,7 +63,8 @@ class Source:
     """One kind of file: how it is read, where its rows go, what stands in when none is given.
 
     A new file replaces the rows there are, or is appended to them; appended rows are deduplicated on
-    `event_id`. `write_stand_in` writes a file of the same layout into a folder and returns its path.
+    `event_id`. `write_stand_in` writes a file of the same layout into a folder and returns its path; `sha256`
+    tells one file from another.
     """
 
     name: str
@@ -65,6 +74,7 @@ class Source:
     tables: tuple[str, ...]
     new_file: Literal["replaces", "appends"]
     licence: str
+    sha256: Callable[[Path], str] = sha256_of
 
 
 @dataclass

@@ -20,6 +20,7 @@ REJECT_SCHEMA = {
     "column_name": pyarrow.string(),
     "reason": pyarrow.string(),
     "raw_text": pyarrow.string(),
+    "file_name": pyarrow.string(),
 }
 
 
@@ -130,7 +131,8 @@ def land(
     loaded_at = now()
     rows_loaded = 0
     for name, rows in delivery.tables.items():
-        rows_loaded += _insert(connection, source, name, rows, [batch_id, file_name, loaded_at])
+        table_file = delivery.file_names.get(name, file_name)
+        rows_loaded += _insert(connection, source, name, rows, [batch_id, table_file, loaded_at])
     _insert_rejects(connection, source, delivery, batch_id, file_name)
     batch = Batch(
         batch_id=batch_id,
@@ -205,14 +207,15 @@ def _insert_rejects(
 ) -> None:
     rows = RowBuffer(REJECT_SCHEMA)
     for reject in delivery.rejects:
-        rows.append((reject.row_number, reject.column, reject.reason, reject.raw_text))
+        name = reject.file_name or file_name
+        rows.append((reject.row_number, reject.column, reject.reason, reject.raw_text, name))
     with _registered(connection, "rejects", rows.to_table()):
         connection.execute(
             """
             insert into raw.rejects by name
-            select ? as batch_id, ? as source, ? as file_name, rejects.* from rejects
+            select ? as batch_id, ? as source, rejects.* from rejects
             """,
-            [batch_id, source.name, file_name],
+            [batch_id, source.name],
         )
 
 

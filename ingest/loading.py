@@ -9,7 +9,6 @@ from pathlib import Path
 import duckdb
 
 from ingest.delivery import Source
-from ingest.files import sha256_of
 from ingest.landing import (
     Batch,
     check_rejects,
@@ -37,7 +36,7 @@ def load_file(source: Source, path: Path, *, max_rejects: float = 1.0) -> list[B
         UserError: the file can't be used, or another process holds the warehouse.
     """
     started = time.monotonic()
-    sha256 = sha256_of(path)
+    sha256 = source.sha256(path)
     if any(batch.sha256 == sha256 for batch in peek_current_batches(source.name)):
         return []
     delivery = source.read(path)
@@ -76,7 +75,7 @@ def load_stand_in(source: Source) -> list[Batch]:
                 delivery,
                 origin="stand-in",
                 file_name=path.name,
-                sha256=sha256_of(path),
+                sha256=source.sha256(path),
                 started=started,
             )
     return [batch]
@@ -104,4 +103,4 @@ def _remake_viewing(connection: duckdb.DuckDBPyConnection) -> Batch | None:
 
 def _file_name(path: Path) -> str:
     """The file's name as text that can be stored: a name on disk may hold bytes that are not UTF-8."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
+    return os.fsencode(path.name or path.resolve().name).decode("utf-8", "replace")

@@ -12,7 +12,8 @@ from pathlib import Path
 from random import Random
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text, for lists that read better without quotes."""
     return tuple(text.split())
 
 
@@ -34,7 +35,7 @@ ANIME_TYPES = {
     "OVA": (0.13, {1: 45, 2: 25, 4: 15, 6: 15}, {1800: 5, 1500: 3, 2700: 2}),
     "UNKNOWN": (0.01, {1: 100}, {1440: 1}),
 }
-TAGS = _words(
+TAGS = words(
     """
     comedy action fantasy drama adventure sci-fi romance school shounen supernatural magic mecha mystery
     historical kids sports seinen shoujo music horror military parody demons space psychological family
@@ -42,13 +43,13 @@ TAGS = _words(
     workplace josei
     """
 )
-TITLE_OPENINGS = _words(
+TITLE_OPENINGS = words(
     """
     Lantern Paper Copper Winter Velvet Hollow Silent Crimson Marble Drifting Seventh Borrowed Amber
     Clockwork Salt Wandering Glass Forgotten Little Thunder
     """
 )
-TITLE_SUBJECTS = _words(
+TITLE_SUBJECTS = words(
     """
     Harbour Orchard Lighthouse Courier Cartographer Teahouse Observatory Apprentice Ferry Greenhouse
     Archive Parade Beekeeper Signal Atelier Bakery Compass Railway Menagerie Tide
@@ -57,13 +58,13 @@ TITLE_SUBJECTS = _words(
 TITLE_CLOSINGS = ("", ": Second Wind", " Chronicle", " no Uta", " Days", " & the Ninth Moon")
 
 STEAM_USERS = 3_000
-GAME_OPENINGS = _words(
+GAME_OPENINGS = words(
     """
     Star Iron Shadow Turbo Pixel Mega Frost Dune Neon Rogue Castle Void Jungle Solar Bandit Hyper Mole
     Storm Rusty Quantum
     """
 )
-GAME_SUBJECTS = _words(
+GAME_SUBJECTS = words(
     """
     Hauler Siege Gardens Protocol Tycoon Drift Legion Kitchen Odyssey Arena Miner Manager Outpost Racer
     Quest Tactics
