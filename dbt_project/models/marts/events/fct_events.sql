@@ -12,7 +12,7 @@ with events as (
     select * from {{ ref('int_events_unioned') }}
 ),
 
-{% if is_incremental() -%}
+{% if is_incremental() %}
 loads as (
     select * from {{ ref('stg_ingest__loads') }}
 ),
@@ -42,20 +42,15 @@ known as (
     from {{ this }} as known
     inner join received on known.source = received.source and known.event_id = received.event_id
 ),
+{% endif %}
 
 candidates as (
-    select received.*
-    from received
-    left join known on received.source = known.source and received.event_id = known.event_id
-    where known.event_id is null
+    select arrivals.*
+    from {{ 'received' if is_incremental() else 'events' }} as arrivals
+    {{ "left join known on arrivals.source = known.source and arrivals.event_id = known.event_id" if is_incremental() }}
+    {{ "where known.event_id is null" if is_incremental() }}
 ),
 
-{% else -%}
-candidates as (
-    select * from events
-),
-
-{% endif -%}
 -- Few events come twice, or none: only those are put in order, to keep the first received.
 repeated as (
     select
@@ -68,7 +63,10 @@ repeated as (
 
 numbered as (
     select
-        candidates.*,
+        candidates.source,
+        candidates.event_id,
+        candidates.batch_id,
+        candidates.file_row_number,
         row_number() over (
             partition by candidates.source, candidates.event_id
             order by candidates.loaded_at asc, candidates.batch_id asc, candidates.file_row_number asc
@@ -84,12 +82,22 @@ once as (
     where repeated.event_id is null
 ),
 
+first_received as (
+    select candidates.*
+    from candidates
+    inner join numbered
+        on
+            candidates.source = numbered.source
+            and candidates.event_id = numbered.event_id
+            and candidates.batch_id = numbered.batch_id
+            and candidates.file_row_number = numbered.file_row_number
+    where numbered.receipt_number = 1
+),
+
 deduplicated as (
     select * from once
     union all
-    select * except (receipt_number)
-    from numbered
-    where receipt_number = 1
+    select * from first_received
 )
 
 select
