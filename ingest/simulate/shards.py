@@ -16,8 +16,8 @@ from ingest.simulate.episodes import make_views
 from ingest.simulate.viewers import make_runs, make_viewers
 from ingest.simulate.world import SimulationOptions, World, make_world
 
-# Half a million views: enough to fill arrays in late rounds, few enough to stay in a processor's cache.
-DEFAULT_SHARD_VIEWERS = 16_384
+# Some 700,000 views: enough to fill arrays in late rounds, few enough for 0.3 GB.
+DEFAULT_SHARD_VIEWERS = 24_576
 # Fewer shards than this take less time than starting processes.
 SHARDS_WORTH_PROCESSES = 8
 
