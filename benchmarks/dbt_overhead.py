@@ -54,7 +54,8 @@ def statement(node: dict, result: dict) -> str:
     compiled = result["compiled_code"]
     if node["resource_type"] == "test":
         return f"select count(*) from ({compiled}\n)"
-    kind = node["config"]["materialized"]
+    # A full build makes a table of an incremental model.
+    kind = "view" if node["config"]["materialized"] == "view" else "table"
     return f"create or replace {kind} {node['relation_name']} as (\n{compiled}\n)"
 
 
