@@ -78,24 +78,12 @@ def truth_viewer_table(world: World, viewers: Viewers) -> pa.Table:
 
 
 def write_table(rows: pa.Table, path: Path) -> Path:
-    """Write a table, encoded and packed as measured to be quickest: numbers by byte, texts by dictionary."""
-    encodings = {}
-    for column in rows.schema:
-        if pa.types.is_list(column.type):
-            encodings[f"{column.name}.list.element"] = "BYTE_STREAM_SPLIT"
-        elif pa.types.is_primitive(column.type) and not pa.types.is_boolean(column.type):
-            encodings[column.name] = "BYTE_STREAM_SPLIT"
+    """Write a table, uncompressed: the files are loaded at once, and packing takes longer than moving."""
     pq.write_table(
         rows,
         path,
-        compression={
-            column.name: "lz4"
-            if pa.types.is_integer(column.type) or pa.types.is_timestamp(column.type)
-            else "none"
-            for column in rows.schema
-        },
+        compression="none",
         use_dictionary=[column.name for column in rows.schema if not pa.types.is_primitive(column.type)],
-        column_encoding=encodings or None,
         write_statistics=False,
         # Without Arrow's own schema a reader sees plain strings and doubles, not our dictionaries.
         store_schema=False,
