@@ -63,10 +63,7 @@ repeated as (
 
 numbered as (
     select
-        candidates.source,
-        candidates.event_id,
-        candidates.batch_id,
-        candidates.file_row_number,
+        candidates.*,
         row_number() over (
             partition by candidates.source, candidates.event_id
             order by candidates.loaded_at asc, candidates.batch_id asc, candidates.file_row_number asc
@@ -76,28 +73,18 @@ numbered as (
 ),
 
 once as (
-    select candidates.*
+    select
+        candidates.*,
+        1 as receipt_number
     from candidates
     left join repeated on candidates.source = repeated.source and candidates.event_id = repeated.event_id
     where repeated.event_id is null
 ),
 
-first_received as (
-    select candidates.*
-    from candidates
-    inner join numbered
-        on
-            candidates.source = numbered.source
-            and candidates.event_id = numbered.event_id
-            and candidates.batch_id = numbered.batch_id
-            and candidates.file_row_number = numbered.file_row_number
-    where numbered.receipt_number = 1
-),
-
-deduplicated as (
+received_in_order as (
     select * from once
     union all
-    select * from first_received
+    select * from numbered
 )
 
 select
@@ -113,4 +100,5 @@ select
     properties,
     batch_id,
     loaded_at
-from deduplicated
+from received_in_order
+where receipt_number = 1

@@ -8,20 +8,28 @@
     )
 }}
 
--- depends_on: {{ ref('stg_ingest__loads') }}
 with events as (
     {{ events_of_touched_users() }}
+),
+
+dated as (
+    select
+        source,
+        user_id,
+        {{ reporting_date('occurred_at') }} as activity_date,
+        loaded_at
+    from events
 ),
 
 days as (
     select
         source,
         user_id,
-        {{ reporting_date('occurred_at') }} as activity_date,
+        activity_date,
         cast(count(*) as bigint) as events_count,
         max(loaded_at) as loaded_at
-    from events
-    group by 1, 2, 3
+    from dated
+    group by source, user_id, activity_date
 ),
 
 -- The last 28 days are a ring of 28 slots, a later day one slot lower: no two of them share one.

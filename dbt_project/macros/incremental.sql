@@ -1,0 +1,73 @@
+{#
+    How the ladder of events grows: whole users, whenever any event of theirs was loaded. Late events, events out of
+    order and events delivered twice then end in the tables that a full refresh makes.
+#}
+
+{#
+    Before an incremental model adds to itself: forget every source one of whose loads was replaced since (a stand-in
+    by a real file, a log made anew), so that it is read anew as a whole. `stamp` is the column that tells the loads
+    apart, batch_id or loaded_at: config(pre_hook="{{ forget_replaced_loads('batch_id') }}")
+#}
+{% macro forget_replaced_loads(stamp) -%}
+    {%- if is_incremental() -%}
+    delete from {{ this }}
+    where source in (
+        select source from {{ this }}
+        where {{ stamp }} in (
+            select {{ stamp }} from {{ ref('stg_ingest__loads') }}
+            where not is_current
+        )
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The events that an incremental model over whole users has to read: all at first; later, all events of the users
+    of whom any event was loaded since, however early it happened. The model holds source, user_id and loaded_at, and
+    replaces whole users: with events as ( {{ events_of_touched_users() }} )
+#}
+{% macro events_of_touched_users() -%}
+    {%- set events, loads = ref('fct_events'), ref('stg_ingest__loads') -%}
+    {%- if is_incremental() -%}
+    select events.*
+    from {{ events }} as events
+    inner join (
+        select distinct
+            arrivals.source,
+            arrivals.user_id
+        from {{ events }} as arrivals
+        left join (
+            select
+                source,
+                max(loaded_at) as loaded_at
+            from {{ this }}
+            group by source
+        ) as watermarks on arrivals.source = watermarks.source
+        -- Of two loads of the same instant, the second may have come after the first was read.
+        left join (
+            select loaded_at
+            from {{ loads }}
+            group by loaded_at
+            having count(*) > 1
+        ) as ties on watermarks.loaded_at = ties.loaded_at
+        where
+            watermarks.loaded_at is null
+            or arrivals.loaded_at > watermarks.loaded_at
+            or arrivals.loaded_at = ties.loaded_at
+    ) as touched on events.source = touched.source and events.user_id = touched.user_id
+    {%- else -%}
+    select * from {{ events }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    After sessions were added: a source that has just had its first conversion has unconverted sessions among those
+    that were not read again: config(post_hook="{{ settle_conversions() }}")
+#}
+{% macro settle_conversions() -%}
+    {%- if is_incremental() -%}
+    update {{ this }}
+    set has_converted = false
+    where has_converted is null and source in (select source from {{ this }} where has_converted)
+    {%- endif -%}
+{%- endmacro %}
