@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from reports.pages import PAGES
+
 
 @pytest.fixture(scope="module")
 def manifest(built_warehouse: Path) -> dict[str, Any]:
@@ -71,3 +73,12 @@ def test_whatever_reads_ml_is_a_view(manifest: dict[str, Any]) -> None:
         parents = ancestors(manifest, model["unique_id"])
         if any(parent.startswith("source.engagement_warehouse.ml.") for parent in parents):
             assert model["config"]["materialized"] == "view", model["name"]
+
+
+def test_every_page_is_an_exposure_of_the_models_it_draws(manifest: dict[str, Any]) -> None:
+    exposed = {
+        exposure["label"]: {model.split(".")[-1] for model in exposure["depends_on"]["nodes"]}
+        for exposure in manifest["exposures"].values()
+    }
+    drawn = {page.title: {block.model for block in page.blocks()} | {"rpt_sources"} for page in PAGES}
+    assert exposed == drawn
