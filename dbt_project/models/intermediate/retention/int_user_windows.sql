@@ -1,0 +1,39 @@
+{%- set grid = var('as_of_grid_days') -%}
+with user_days as (
+    select
+        *,
+        -- Days until the next as-of date: activity on such a date itself belongs to the window after it.
+        {{ grid }} - {{ days_between("date '1900-01-01'", 'activity_date') }} % {{ grid }} as days_to_as_of
+    from {{ ref('fct_user_days') }}
+),
+
+-- A day lies in the 28 days before each of the next as-of dates: bit 0 is the day before the date.
+windows as (
+    {%- for steps in range((27 // grid) + 1) %}
+        select
+            source,
+            user_id,
+            {{ date_plus('activity_date', 'days_to_as_of + ' ~ steps * grid) }} as as_of_date,
+            activity_date,
+            first_active_date,
+            events_count,
+            {{ shift_left('1', 'days_to_as_of + ' ~ (steps * grid - 1)) }} as history_28
+        from user_days
+        {%- if steps * grid + grid > 28 %}
+    where days_to_as_of + {{ steps * grid }} <= 28
+    {%- endif %}
+        {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+)
+
+select
+    source,
+    user_id,
+    as_of_date,
+    min(first_active_date) as first_active_date,
+    max(activity_date) as last_active_date,
+    cast(bit_or(history_28) as bigint) as history_28,
+    cast(sum(events_count) as bigint) as events_28_count,
+    cast(coalesce(sum(events_count) filter (where history_28 < 128), 0) as bigint) as events_7_count
+from windows
+group by source, user_id, as_of_date

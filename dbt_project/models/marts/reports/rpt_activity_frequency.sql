@@ -1,0 +1,24 @@
+with frequency as (
+    select * from {{ ref('fct_activity_frequency') }}
+),
+
+with_totals as (
+    select
+        *,
+        cast(sum(users_count) over (partition by source, window_end_date) as bigint) as users_total,
+        max(window_end_date) over (partition by source) = window_end_date as is_latest
+    from frequency
+)
+
+select
+    source,
+    window_end_date,
+    active_days_count,
+    users_count,
+    users_total,
+    users_count / nullif(users_total, 0) as users_share,
+    {{ wilson_low('users_count', 'users_total') }} as users_share_low,
+    {{ wilson_high('users_count', 'users_total') }} as users_share_high,
+    is_complete,
+    is_latest
+from with_totals

@@ -1,0 +1,22 @@
+with lifecycle as (
+    select * from {{ ref('fct_lifecycle_daily') }}
+)
+
+select
+    source,
+    activity_date,
+    new_count,
+    retained_count,
+    resurrected_count,
+    dormant_count,
+    dau,
+    case when is_wau_complete then wau end as wau,
+    case when is_mau_complete then mau end as mau,
+    -- Of those active in the last 28 days, the share that is active today.
+    case when is_mau_complete then dau / nullif(mau, 0) end as stickiness_rate,
+    case when is_mau_complete then {{ wilson_low('dau', 'mau') }} end as stickiness_rate_low,
+    case when is_mau_complete then {{ wilson_high('dau', 'mau') }} end as stickiness_rate_high,
+    case when is_mau_complete then wau / nullif(mau, 0) end as weekly_stickiness_rate,
+    case when is_complete then (new_count + resurrected_count) / nullif(dormant_count, 0) end as growth_ratio,
+    is_complete
+from lifecycle

@@ -1,0 +1,200 @@
+{%- set window = var('lifecycle_window_days') -%}
+with user_days as (
+    select
+        *,
+        {{ days_since_previous('history_28') }} as recent_gap_days
+    from {{ ref('fct_user_days') }}
+),
+
+log_spans as (
+    select * from {{ ref('int_log_spans') }}
+),
+{% if window > 27 %}
+-- Back after 28 days or more: farther than the 28 bits see.
+    long_absent as (
+        select
+            source,
+            user_id,
+            activity_date
+        from user_days
+        where history_28 = 1 and day_number > 27
+    ),
+
+    absences as (
+        select
+            long_absent.source,
+            long_absent.activity_date,
+            long_absent.user_id,
+            min({{ days_between('user_days.activity_date', 'long_absent.activity_date') }}) as gap_days
+        from long_absent
+        inner join user_days
+            on
+                long_absent.source = user_days.source
+                and long_absent.user_id = user_days.user_id
+                {%- if window == 28 %}
+                    and long_absent.activity_date = user_days.activity_date + 28
+                {%- else %}
+            and long_absent.activity_date >= user_days.activity_date + 28
+            and long_absent.activity_date <= user_days.activity_date + {{ window }}
+            {%- endif %}
+        group by 1, 2, 3
+    ),
+{% endif %}
+-- All that follows is made of these counts: who was active on a day, by the days since they were active before.
+by_gap as (
+    select
+        source,
+        activity_date,
+        recent_gap_days as gap_days,
+        count(*) as users_count,
+        count(*) filter (where day_number = 0) as new_count
+    from user_days
+    group by 1, 2, 3
+    {%- if window > 27 %}
+        union all
+        select
+            source,
+            activity_date,
+            gap_days,
+            count(*) as users_count,
+            0 as new_count
+        from absences
+        group by 1, 2, 3
+    {%- endif %}
+),
+
+active as (
+    select
+        source,
+        activity_date,
+        cast(sum(case when coalesce(gap_days, 0) <= 27 then users_count end) as bigint) as active_count,
+        cast(sum(new_count) as bigint) as new_count,
+        cast(sum(case when gap_days <= {{ window }} then users_count else 0 end) as bigint) as retained_count
+    from by_gap
+    group by 1, 2
+),
+
+-- Being active counts for the days until one is active again, or until the window is over: +1 on the day itself, -1 on
+-- the day after the last. Users of a trailing window are the running sum.
+changes as (
+    select
+        source,
+        activity_date as change_date,
+        active_count as in_7_days_change,
+        active_count as in_28_days_change,
+        0 as dormant_count
+    from active
+    {%- for days, column in [(7, 'in_7_days'), (28, 'in_28_days')] %}
+        union all
+        select
+            source,
+            activity_date + {{ days }} as change_date,
+            {{ '-active_count' if days == 7 else '0' }} as in_7_days_change,
+            {{ '-active_count' if days == 28 else '0' }} as in_28_days_change,
+            0 as dormant_count
+        from active
+        union all
+        select
+            source,
+            activity_date as change_date,
+            {{ '-users_count' if days == 7 else '0' }} as in_7_days_change,
+            {{ '-users_count' if days == 28 else '0' }} as in_28_days_change,
+            0 as dormant_count
+        from by_gap
+        where gap_days < {{ days }}
+        union all
+        select
+            source,
+            {{ date_plus('activity_date', days ~ ' - gap_days') }} as change_date,
+            {{ 'users_count' if days == 7 else '0' }} as in_7_days_change,
+            {{ 'users_count' if days == 28 else '0' }} as in_28_days_change,
+            0 as dormant_count
+        from by_gap
+        where gap_days < {{ days }}
+    {%- endfor %}
+    -- Dormant from the day on which the window since the last activity is over, unless active until then.
+    union all
+    select
+        source,
+        activity_date + {{ window }} as change_date,
+        0 as in_7_days_change,
+        0 as in_28_days_change,
+        active_count as dormant_count
+    from active
+    union all
+    select
+        source,
+        {{ date_plus('activity_date', window ~ ' - gap_days') }} as change_date,
+        0 as in_7_days_change,
+        0 as in_28_days_change,
+        -users_count as dormant_count
+    from by_gap
+    where gap_days <= {{ window }}
+),
+
+changes_by_day as (
+    select
+        source,
+        change_date,
+        cast(sum(in_7_days_change) as bigint) as in_7_days_change,
+        cast(sum(in_28_days_change) as bigint) as in_28_days_change,
+        cast(sum(dormant_count) as bigint) as dormant_count
+    from changes
+    group by 1, 2
+),
+
+calendar as (
+    select
+        source,
+        first_open_date,
+        first_active_date,
+        {{ explode_list(number_list('0', days_between('first_active_date', 'last_active_date'))) }} as day_index
+    from log_spans
+),
+
+days as (
+    select
+        source,
+        first_open_date,
+        day_index,
+        {{ date_plus('first_active_date', 'day_index') }} as activity_date
+    from calendar
+),
+
+filled as (
+    select
+        days.source,
+        days.activity_date,
+        days.day_index,
+        days.first_open_date,
+        coalesce(active.active_count, 0) as active_count,
+        coalesce(active.new_count, 0) as new_count,
+        coalesce(active.retained_count, 0) as retained_count,
+        coalesce(changes_by_day.dormant_count, 0) as dormant_count,
+        coalesce(changes_by_day.in_7_days_change, 0) as in_7_days_change,
+        coalesce(changes_by_day.in_28_days_change, 0) as in_28_days_change
+    from days
+    left join active on days.source = active.source and days.activity_date = active.activity_date
+    left join changes_by_day on days.source = changes_by_day.source and days.activity_date = changes_by_day.change_date
+)
+
+select
+    source,
+    activity_date,
+    new_count,
+    retained_count,
+    active_count - new_count - retained_count as resurrected_count,
+    dormant_count,
+    active_count as dau,
+    cast(sum(in_7_days_change) over days_so_far as bigint) as wau,
+    cast(sum(in_28_days_change) over days_so_far as bigint) as mau,
+    cast(sum(new_count) over days_so_far as bigint) as users_count,
+    activity_date < first_open_date as is_complete,
+    day_index >= 6 and activity_date < first_open_date as is_wau_complete,
+    day_index >= 27 and activity_date < first_open_date as is_mau_complete
+from filled
+window days_so_far as (
+    partition by source
+    order by activity_date asc
+    rows between unbounded preceding and current row
+)
