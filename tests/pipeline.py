@@ -1,7 +1,9 @@
 """The stages as a test runs them: in this process, on the warehouse that `WAREHOUSE_PATH` names."""
 
+import json
 from pathlib import Path
 
+import pytest
 from dbt.cli.main import dbtRunner
 
 PROJECT = Path(__file__).parents[1]
@@ -16,3 +18,12 @@ def run_dbt(command: str, target: Path, *arguments: str) -> None:
         [] if result.result is None else [node for node in result.result if node.status in ("error", "fail")]
     )
     assert result.success, result.exception or [f"{node.node.name}: {node.message}" for node in failed]
+
+
+def compile_models(target: Path, select: str, variables: dict[str, object]) -> Path:
+    """Compile a model, and all it is made of, with other variables; the path of the manifest."""
+    chosen = ["--select", f"+{select}", "--vars", json.dumps(variables)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(target / "empty.duckdb"))
+        run_dbt("compile", target, *chosen)
+    return target / "manifest.json"
