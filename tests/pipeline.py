@@ -9,9 +9,9 @@ from dbt.cli.main import dbtRunner
 PROJECT = Path(__file__).parents[1]
 
 
-def run_dbt(command: str, target: Path, *arguments: str) -> None:
-    """Run a dbt command on the project, its output below `target`; fail the test if dbt fails."""
-    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(target)]
+def run_dbt(command: str, target: Path, *arguments: str, project: Path = PROJECT) -> None:
+    """Run a dbt command on the project or a copy, its output below `target`; fail the test if dbt fails."""
+    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
     quiet = ["--quiet", "--log-path", str(target)]
     result = dbtRunner().invoke([*quiet, command, *folders, *arguments])
     failed = (
