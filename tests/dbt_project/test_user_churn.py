@@ -13,6 +13,7 @@ from ingest.warehouse import open_warehouse
 from tests.compiled_models import CompiledModels, read_frame
 
 DAY = timedelta(days=1)
+HALF_HOUR = timedelta(minutes=30)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,15 @@ def as_of_dates(users: dict[str, list[date]]) -> list[date]:
     return [monday + 7 * week * DAY for week in range(60) if monday + 7 * week * DAY <= last]
 
 
+def sessions_begun(events: pl.DataFrame, as_of: date) -> int:
+    """Sessions of one user that began in the 28 days before; a pause above 30 minutes begins a new one."""
+    times = events["occurred_at"].sort().to_list()
+    begins = [
+        at for before, at in zip([None, *times], times, strict=False) if not before or at - before > HALF_HOUR
+    ]
+    return sum(as_of - 28 * DAY <= at.date() < as_of for at in begins)
+
+
 @pytest.mark.parametrize("seed", [0, 5])
 def test_churn_and_its_features_equal_a_count_user_by_user(models: CompiledModels, seed: int) -> None:
     events = random_log(seed)
@@ -74,6 +84,7 @@ def test_churn_and_its_features_equal_a_count_user_by_user(models: CompiledModel
                 "events_7_count": past.filter(happened >= as_of - 7 * DAY).height,
                 "events_per_active_day": past.height / len(window),
                 "items_28_count": past["item_id"].n_unique(),
+                "sessions_28_count": sessions_begun(of_user, as_of),
             }
     assert found.keys() == expected.keys()
     for key, values in expected.items():

@@ -32,23 +32,16 @@ boundaries as (
     from shares
 ),
 
--- A row whose label was not yet known when its split ended could not have been trained on: embargo.
 assigned as (
     select
         views.event_id,
-        case
-            when views.has_continued is null then 'open'
-            when views.ended_at >= boundaries.test_starts_at then 'test'
-            when views.ended_at >= boundaries.validation_starts_at
-                then case
-                    when {{ add_days('views.ended_at', var('continuation_window_days')) }} <= boundaries.test_starts_at
-                        then 'validation'
-                    else 'embargo'
-                end
-            when {{ add_days('views.ended_at', var('continuation_window_days')) }} <= boundaries.validation_starts_at
-                then 'train'
-            else 'embargo'
-        end as split
+        {{ split_by_time(
+            moment='views.ended_at',
+            known_at=add_days('views.ended_at', var('continuation_window_days')),
+            is_open='views.has_continued is null',
+            validation_starts='boundaries.validation_starts_at',
+            test_starts='boundaries.test_starts_at'
+        ) | indent(8) }} as split
     from views
     cross join boundaries
 )

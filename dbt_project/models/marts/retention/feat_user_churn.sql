@@ -44,6 +44,7 @@ select
     windows.events_7_count,
     windows.events_28_count,
     windows.events_28_count / churn.active_days_28_count as events_per_active_day,
+    coalesce(window_activity.sessions_28_count, 0) as sessions_28_count,
     coalesce(window_activity.items_28_count, 0) as items_28_count,
     segments.device,
     segments.channel
