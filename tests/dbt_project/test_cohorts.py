@@ -6,10 +6,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from logs import movielens_log, random_log, user_dates
 from statsmodels.stats.proportion import proportion_confint
 
 from ingest.warehouse import open_warehouse
+from logs import movielens_log, random_log, user_dates
 from tests.compiled_models import CompiledModels, read_frame
 from tests.pipeline import compile_models
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from logs import FIRST_DAY, random_log, user_dates
 
 from ingest.warehouse import open_warehouse
+from logs import FIRST_DAY, random_log, user_dates
 from tests.compiled_models import CompiledModels
 from tests.pipeline import compile_models
 

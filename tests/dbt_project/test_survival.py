@@ -11,10 +11,10 @@ import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
 from lifelines.utils import median_survival_times
-from logs import movielens_log, user_dates
 from scipy import stats
 
 from ingest.warehouse import open_warehouse
+from logs import movielens_log, user_dates
 from tests.compiled_models import CompiledModels, read_frame
 
 HORIZON = timedelta(days=28)

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from logs import random_log, user_dates
 
 from ingest.warehouse import open_warehouse
+from logs import random_log, user_dates
 from tests.compiled_models import CompiledModels, read_frame
 
 DAY = timedelta(days=1)
