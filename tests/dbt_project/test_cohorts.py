@@ -9,8 +9,8 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from ingest.warehouse import open_warehouse
-from logs import movielens_log, random_log, user_dates
 from tests.compiled_models import CompiledModels, read_frame
+from tests.dbt_project.event_logs import movielens_log, random_log, user_dates
 from tests.pipeline import compile_models
 
 GRAINS = {"day": "1d", "week": "1w", "month": "1mo"}

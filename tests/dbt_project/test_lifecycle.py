@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from ingest.warehouse import open_warehouse
-from logs import FIRST_DAY, random_log, user_dates
 from tests.compiled_models import CompiledModels
+from tests.dbt_project.event_logs import FIRST_DAY, random_log, user_dates
 from tests.pipeline import compile_models
 
 DAY = timedelta(days=1)

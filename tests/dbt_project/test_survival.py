@@ -14,8 +14,8 @@ from lifelines.utils import median_survival_times
 from scipy import stats
 
 from ingest.warehouse import open_warehouse
-from logs import movielens_log, user_dates
 from tests.compiled_models import CompiledModels, read_frame
+from tests.dbt_project.event_logs import movielens_log, user_dates
 
 HORIZON = timedelta(days=28)
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from ingest.warehouse import open_warehouse
-from logs import random_log, user_dates
 from tests.compiled_models import CompiledModels, read_frame
+from tests.dbt_project.event_logs import random_log, user_dates
 
 DAY = timedelta(days=1)
 HALF_HOUR = timedelta(minutes=30)
