@@ -52,8 +52,10 @@ class Block:
         model: the `marts.rpt_` model whose rows it shows.
         order_by: the order of the rows; together the columns are unique, so that a page is reproducible.
         columns: what its table shows, in this order.
-        channels: what the drawing uses for `x`, `y`, `series` and so on: names of columns.
-        sources: the sources whose rows stand behind it; their origin is shown with it.
+        channels: what the drawing uses for `x`, `y`, `series` and so on: names of columns. Each value of
+            `each` has a drawing of its own.
+        sources: the sources whose rows stand behind it; their origin is shown with it. None where each source
+            has a drawing of its own, which shows it.
         filled_by: the command that fills the model when it is empty.
         only: keep only the rows that have these values.
         series_colors: value of the series -> colour of the style sheet; the others take the palette in turn.
@@ -73,7 +75,7 @@ class Block:
     sources: tuple[str, ...]
     filled_by: str
     channels: Mapping[str, str] = field(default_factory=dict)
-    only: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, str | bool] = field(default_factory=dict)
     series_colors: Mapping[str, str] = field(default_factory=dict)
     scale: Literal["linear", "symlog"] = "linear"
     ticks: tuple[float, ...] = ()

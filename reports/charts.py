@@ -201,10 +201,14 @@ def _targets(base: alt.Chart, block: Block) -> alt.Chart:
 
 
 def _line(block: Block, rows: list[Row]) -> alt.LayerChart:
-    """Lines over a number, with the band of their interval."""
+    """Lines over a number or a day, with the band of their interval."""
     color, value = _color(block, rows), _value_column(block)
-    x = alt.X("x", type="quantitative", title=block.column("x").label, axis=_axis(block.column("x")))
-    x = x.scale(nice=False, zero=False, padding=4)
+    if block.column("x").format == "day":
+        x = alt.X("x", type="temporal", title=block.column("x").label, axis=alt.Axis(labelOverlap=True))
+        x = x.scale(nice=False, padding=4, type="utc")
+    else:
+        x = alt.X("x", type="quantitative", title=block.column("x").label, axis=_axis(block.column("x")))
+        x = x.scale(nice=False, zero=False, padding=4)
     base = alt.Chart(_data(block, rows), height=block.height).encode(x=x, y=_height_axis(block), color=color)
     layers = []
     if value.low and value.high:

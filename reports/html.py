@@ -165,8 +165,9 @@ def _body(block: Block, slug: str, rows: list[Row], origins: dict[str, str]) -> 
         return _table(block, rows)
     if not has_values(block, rows):
         return f'<p class="empty">Not yet known: no window has closed so far.</p>{_folded(block, rows)}'
+    badges = origins if block.channels.get("each") == "source" else {}
     charts = "".join(
-        _chart(drawing, f"{slug}-{number}") for number, drawing in enumerate(drawings(block, rows))
+        _chart(drawing, f"{slug}-{number}", badges) for number, drawing in enumerate(drawings(block, rows))
     )
     return f'<div class="charts">{charts}</div>{_folded(block, rows)}'
 
@@ -192,8 +193,9 @@ def _badge(origin: Any) -> str:
     return f'<span class="badge {known}">{_data(origin)}</span>'
 
 
-def _chart(drawing: Drawing, name: str) -> str:
-    caption = f"<figcaption>{_data(drawing.caption)}</figcaption>" if drawing.caption else ""
+def _chart(drawing: Drawing, name: str, origins: dict[str, str]) -> str:
+    badge = f" {_badge(origins[drawing.caption])}" if drawing.caption in origins else ""
+    caption = f"<figcaption>{_data(drawing.caption)}{badge}</figcaption>" if drawing.caption else ""
     keys = "".join(
         f'<button type="button" aria-pressed="false" data-series="{text(key)}" title="{text(label)}">'
         f'<i style="background:{text(color)}"></i><bdi>{text(shorten(label))}</bdi></button>'

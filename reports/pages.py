@@ -1,6 +1,7 @@
 """The pages, as data. A page says which models it draws and in which words; it holds no number."""
 
 from reports.blocks import Block, Column, Page, Section
+from reports.over_time import ACTIVE_DAYS, ACTIVE_USERS, CHURN, RETENTION_CURVE, TIME_TO_CHURN
 
 INGEST, DBT, TRAIN = "python -m ingest", "dbt build", "python -m ml.train"
 VIEWING, STEAM = ("viewing", "anime"), ("steam",)
@@ -367,6 +368,12 @@ OVERVIEW = Page(
     loaded=LOADED,
     sections=(
         Section("Headlines", "The figures to remember.", (HEADLINES,)),
+        Section(
+            "Users over time",
+            "Who comes back, who stays away, and how often users come, for each source whose events have a "
+            "time. A day that is still running is left out.",
+            (RETENTION_CURVE, TIME_TO_CHURN, ACTIVE_USERS, ACTIVE_DAYS, CHURN),
+        ),
         Section(
             "Retention",
             "Where viewers leave a title, and how much they watch at a sitting.",

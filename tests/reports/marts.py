@@ -1,5 +1,6 @@
 """A warehouse that holds nothing but the `rpt_` tables, as dbt declares them, with rows made by hand."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,26 @@ COLUMNS = {
     "rpt_headline_figures": (
         "figure_order int, figure text, source text, value double, unit text, denominator bigint, "
         "ci_low double, ci_high double, note text"
+    ),
+    "rpt_retention_curve": (
+        "source text, period_index int, members_count bigint, active_count bigint, retention_rate double, "
+        "retention_rate_low double, retention_rate_high double, on_or_after_rate double, "
+        "on_or_after_rate_low double, on_or_after_rate_high double"
+    ),
+    "rpt_survival": (
+        "source text, curve text, segment_name text, time int, at_risk_count bigint, survival double, "
+        "survival_low double, survival_high double"
+    ),
+    "rpt_active_users": (
+        "source text, activity_date date, measure_order int, measure text, users_count bigint"
+    ),
+    "rpt_activity_frequency": (
+        "source text, window_end_date date, active_days_count int, users_count bigint, users_total bigint, "
+        "users_share double, users_share_low double, users_share_high double, is_latest boolean"
+    ),
+    "rpt_user_churn": (
+        "source text, as_of_date date, users_count bigint, at_risk_count bigint, churn_rate double, "
+        "churn_rate_low double, churn_rate_high double, is_recent boolean"
     ),
     "rpt_retention_by_episode": (
         "episode_number int, at_risk_count bigint, continued_count bigint, stopped_count bigint, "
@@ -93,7 +114,7 @@ def make(path: Path, rows: dict[str, list[tuple[Any, ...]]], without: str = "") 
 
 def full() -> dict[str, list[tuple[Any, ...]]]:
     """Rows for every model, with titles that try to break out of the page, and windows still open."""
-    return _viewing() | _titles() | _steam() | _model()
+    return _viewing() | _over_time() | _titles() | _steam() | _model()
 
 
 def _around(value: float, width: float = 0.02) -> tuple[float, float, float]:
@@ -145,6 +166,43 @@ def _viewing() -> dict[str, list[tuple[Any, ...]]]:
             (n, f"{n}" if n < 8 else "8 or more", 9_000 // n, *_around(0.4 / n, 0.01), 20_000)
             for n in range(1, 9)
         ],
+    }
+
+
+def _over_time() -> dict[str, list[tuple[Any, ...]]]:
+    """Two sources, one of them with a name that tries to break out of the page."""
+    sources, days = ("viewing", MARKUP), [date(2025, 3, 1) + timedelta(days=n) for n in range(28)]
+    measures = ((1, "DAU", 10), (2, "WAU", 50), (3, "MAU", None))
+    return {
+        "rpt_retention_curve": [
+            (source, n, 900 - n, 300, *_around(0.3 / n**0.5), *_around(0.6 / n**0.5))
+            for source in sources
+            for n in range(1, 29)
+        ],
+        "rpt_survival": [
+            (source, "time_to_churn", segment, n, 900 - n, *_around(0.95**n))
+            for source in sources
+            for segment in ("all", "channel")
+            for n in range(28)
+        ],
+        "rpt_active_users": [
+            (source, day, order, measure, users)
+            for source in sources
+            for order, measure, users in measures
+            for day in days
+        ],
+        "rpt_activity_frequency": [
+            (source, days[-1 if is_latest else 0], n, 30 // n, 100, *_around(0.3 / n, 0.01), is_latest)
+            for source in sources
+            for is_latest in (True, False)
+            for n in range(1, 29)
+        ],
+        "rpt_user_churn": [
+            (source, day, 500, 500, *_around(0.2), is_recent)
+            for source in sources
+            for day, is_recent in ((days[0], False), (days[7], True), (days[14], True))
+        ]
+        + [("viewing", days[21], 500, None, None, None, None, True)],
     }
 
 

@@ -95,10 +95,15 @@ def test_every_block_says_where_it_comes_from(outline: Outline, page: str) -> No
         assert f'<span class="badge {origin}"><bdi>{origin}</bdi></span>' in page
 
 
+def test_a_drawing_for_each_source_says_whether_it_is_real(page: str) -> None:
+    caption = '<figcaption><bdi>viewing</bdi> <span class="badge simulated"><bdi>simulated</bdi></span>'
+    assert page.count(caption) == 5
+
+
 def test_every_chart_has_a_table_beside_it(outline: Outline) -> None:
     drawn = {attributes["data-chart"] for tag, attributes in outline.tags if "data-chart" in attributes}
     blocks = {str(name).rsplit("-", 1)[0] for name in drawn}
-    assert len(blocks) == 11
+    assert len(blocks) == 16
     assert outline.count("table") >= len(blocks)
 
 

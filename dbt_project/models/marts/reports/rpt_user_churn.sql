@@ -22,5 +22,7 @@ select
     churned_count / nullif(at_risk_count, 0) as churn_rate,
     {{ wilson_low('churned_count', 'at_risk_count') }} as churn_rate_low,
     {{ wilson_high('churned_count', 'at_risk_count') }} as churn_rate_high,
-    at_risk_count > 0 as is_complete
+    at_risk_count > 0 as is_complete,
+    {{ days_between('as_of_date', 'max(as_of_date) over (partition by source)') }}
+    < {{ var('recent_days') }} as is_recent
 from counted
