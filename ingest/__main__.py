@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from ingest.errors import run_command, terminal_safe
+from ingest.event_logs.load import find_files, load_event_logs
+from ingest.event_logs.options import PLAIN_LAYOUT, EventLogOptions
 from ingest.landing import Batch, peek_current_batches
 from ingest.loading import load_file, load_stand_in, simulate
 from ingest.simulate import SimulationOptions
@@ -43,6 +45,28 @@ def _run_load(arguments: argparse.Namespace) -> None:
     print(NEXT)
 
 
+def _run_events(arguments: argparse.Namespace) -> None:
+    options = EventLogOptions(
+        source=arguments.source,
+        user=arguments.user,
+        event=arguments.event,
+        at=arguments.at,
+        session=arguments.session,
+        event_id=arguments.event_id,
+        item=arguments.item,
+        properties=arguments.properties,
+        date_order=arguments.date_order,
+        time_zone=arguments.time_zone,
+    )
+    paths = find_files(arguments.files)
+    batches = load_event_logs(paths, options, arguments.max_rejects)
+    if len(batches) < len(paths):
+        count = len(paths) - len(batches)
+        print(f"{count:,} of {len(paths):,} files loaded already: nothing to do for them")
+    _print_summaries(batches)
+    print(NEXT)
+
+
 def _run_simulate(arguments: argparse.Namespace) -> None:
     options = SimulationOptions(
         viewers=arguments.viewers, days=arguments.days, seed=arguments.seed, start_date=arguments.start_date
@@ -71,14 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     for source in SOURCES.values():
         command = commands.add_parser(source.name, help=source.help, description=f"Load {source.help}.")
         command.add_argument("path", type=Path, metavar="PATH", help="the file or folder, as published")
-        command.add_argument(
-            "--max-rejects",
-            type=_share,
-            default=1.0,
-            metavar="SHARE",
-            help="fail if a larger share of rows (0 to 1) can't be loaded; default: only if no row can be",
-        )
+        _add_max_rejects(command)
         command.set_defaults(run=_run_load)
+    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSONL or Parquet"))
     command = commands.add_parser("simulate", help="make the viewing log on the loaded catalogue")
     defaults = SimulationOptions()
     command.add_argument("--viewers", type=int, default=defaults.viewers, help="default: %(default)s")
@@ -95,6 +114,58 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("status", help="what is loaded, from where, real or not; rejects by reason")
     command.set_defaults(run=_run_status)
     return parser
+
+
+def _add_events(command: argparse.ArgumentParser) -> None:
+    layout = ", ".join(PLAIN_LAYOUT.values())
+    command.description = (
+        "Load event logs: CSV, JSONL (an object a line) or Parquet, also packed by gzip or zstd. Without "
+        f"--user, --event and --at the columns are {layout}. Columns left over are kept as properties."
+    )
+    command.add_argument("files", nargs="+", metavar="FILE", help="files, or patterns such as 'logs/*.csv'")
+    command.add_argument(
+        "--source", default="events", help="name of the log in all marts; default: %(default)s"
+    )
+    command.add_argument("--user", metavar="COL", help="column with the user's id")
+    command.add_argument("--event", metavar="COL", help="column with the event's name")
+    command.add_argument("--at", metavar="COL", help="column with the time: ISO 8601, or a number since 1970")
+    command.add_argument(
+        "--session", metavar="COL", help="column with the session's id; else the gap decides"
+    )
+    command.add_argument(
+        "--event-id", metavar="COL", help="column with the event's id; else made of the content"
+    )
+    command.add_argument("--item", metavar="COL", help="column with what the event is about")
+    command.add_argument(
+        "--properties",
+        type=_names,
+        metavar="COL,...",
+        help="columns kept as properties; default: all left over",
+    )
+    order = command.add_mutually_exclusive_group()
+    for name in ("day-first", "month-first"):
+        order.add_argument(
+            f"--{name}", dest="date_order", action="store_const", const=name, help=f"01/02/2025 is {name}"
+        )
+    command.add_argument(
+        "--time-zone", default="UTC", metavar="ZONE", help="of times that name none; default: %(default)s"
+    )
+    _add_max_rejects(command)
+    command.set_defaults(run=_run_events)
+
+
+def _add_max_rejects(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-rejects",
+        type=_share,
+        default=1.0,
+        metavar="SHARE",
+        help="fail if a larger share of rows (0 to 1) can't be loaded; default: only if no row can be",
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _share(text: str) -> float:

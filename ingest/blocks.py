@@ -29,6 +29,11 @@ class Records:
     line_numbers: Positions
     texts: pyarrow.LargeStringArray
 
+    @property
+    def size(self) -> int:
+        """Bytes of all texts, which lie side by side from the start of their buffer."""
+        return int(np.frombuffer(self.texts.buffers()[1], np.int64)[len(self.texts)])
+
     def where(self, mask: NDArray[np.bool_]) -> "Records":
         """The records that `mask` is true for."""
         return Records(self.line_numbers[mask], self.texts.filter(pyarrow.array(mask)))

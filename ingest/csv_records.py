@@ -163,7 +163,8 @@ class CsvFile:
         return CsvBlock(rows.append_column(RAW_TEXT, fit.texts), rejects)
 
     def _read(self, records: Records, skip) -> pyarrow.Table:
-        text = records.texts.buffers()[2]
+        # What follows the last record belongs to one that is still open.
+        text = records.texts.buffers()[2].slice(0, records.size)
         names = list(self.columns)
         return csv.read_csv(
             pyarrow.BufferReader(text),

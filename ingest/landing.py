@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow
 
-from ingest.delivery import Delivery, RowBuffer, Source
+from ingest.delivery import Delivery, Reject, RowBuffer, Source
 from ingest.errors import UserError
 from ingest.warehouse import open_warehouse, quote_identifier, warehouse_path
 
@@ -84,27 +84,42 @@ def peek_current_batches(source: str) -> list[Batch]:
 
 
 def check_rejects(path: Path, delivery: Delivery, max_rejects: float) -> None:
-    """See that enough of a file can be used.
+    """`check_reject_share` for a whole delivery.
 
     Raises:
-        UserError: no row at all, or a larger share than `max_rejects` can't be loaded; with the commonest
-            reason and where it is met first.
+        UserError: as there.
     """
     rejects = delivery.rejects
     if not rejects:
         return
-    share = len(rejects) / delivery.rows_read
-    if share < 1 and share <= max_rejects:
-        return
     reason, count = Counter(reject.reason for reject in rejects).most_common(1)[0]
     first = next(reject for reject in rejects if reject.reason == reason)
-    problem = f"{count:,} x {reason}, first in row {first.row_number:,}"
+    commonest = (reason, count, first.row_number)
+    check_reject_share(path, delivery.rows_read, len(rejects), commonest, max_rejects)
+
+
+def check_reject_share(
+    path: Path, rows_read: int, rows_rejected: int, commonest: tuple[str, int, int], max_rejects: float
+) -> None:
+    """See that enough of a file with rejects can be used.
+
+    Args:
+        commonest: the commonest reason, how many rows have it, and the first of them.
+
+    Raises:
+        UserError: no row at all, or a larger share than `max_rejects` can't be loaded.
+    """
+    share = rows_rejected / rows_read
+    if share < 1 and share <= max_rejects:
+        return
+    reason, count, first_row = commonest
+    problem = f"{count:,} x {reason}, first in row {first_row:,}"
     if share == 1:
         raise UserError(
-            f"{path}: none of its {len(rejects):,} rows can be loaded ({problem}): check the file"
+            f"{path}: none of its {rows_rejected:,} rows can be loaded ({problem}): check the file"
         )
     raise UserError(
-        f"{path}: {len(rejects):,} of {delivery.rows_read:,} rows can't be loaded ({share:.1%}; {problem}), "
+        f"{path}: {rows_rejected:,} of {rows_read:,} rows can't be loaded ({share:.1%}; {problem}), "
         f"more than --max-rejects {max_rejects:g}: mend the file or allow more"
     )
 
@@ -133,7 +148,7 @@ def land(
     for name, rows in delivery.tables.items():
         table_file = delivery.file_names.get(name, file_name)
         rows_loaded += _insert(connection, source, name, rows, [batch_id, table_file, loaded_at])
-    _insert_rejects(connection, source, delivery, batch_id, file_name)
+    insert_rejects(connection, source.name, delivery.rejects, batch_id, file_name)
     batch = Batch(
         batch_id=batch_id,
         source=source.name,
@@ -183,13 +198,39 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def insert_rejects(
+    connection: duckdb.DuckDBPyConnection, source: str, rejects: list[Reject], batch_id: str, file_name: str
+) -> None:
+    """Keep rows that can't be loaded; `file_name` is that of those that don't say."""
+    rows = RowBuffer(REJECT_SCHEMA)
+    for reject in rejects:
+        name = reject.file_name or file_name
+        rows.append((reject.row_number, reject.column, reject.reason, reject.raw_text, name))
+    with registered(connection, "rejects", rows.to_table()):
+        connection.execute(
+            """
+            insert into raw.rejects by name
+            select ? as batch_id, ? as source, rejects.* from rejects
+            """,
+            [batch_id, source],
+        )
+
+
+@contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, name: str, rows: pyarrow.Table) -> Iterator[None]:
+    """`rows` under a name that SQL can select from; after an error the connection is of no more use."""
+    connection.register(name, rows)
+    yield
+    connection.unregister(name)
+
+
 def _insert(
     connection: duckdb.DuckDBPyConnection, source: Source, name: str, rows: pyarrow.Table, stamp: list
 ) -> int:
     """Insert rows into a table; for a source that appends, those whose event_id isn't there yet."""
     target = f"raw.{quote_identifier(name)}"
     is_new = f"anti join {target} using (event_id)" if source.new_file == "appends" else ""
-    with _registered(connection, "delivery", rows):
+    with registered(connection, "delivery", rows):
         [(count,)] = connection.execute(
             f"""
             insert into {target} by name
@@ -200,30 +241,3 @@ def _insert(
             stamp,
         ).fetchall()
     return count
-
-
-def _insert_rejects(
-    connection: duckdb.DuckDBPyConnection, source: Source, delivery: Delivery, batch_id: str, file_name: str
-) -> None:
-    rows = RowBuffer(REJECT_SCHEMA)
-    for reject in delivery.rejects:
-        name = reject.file_name or file_name
-        rows.append((reject.row_number, reject.column, reject.reason, reject.raw_text, name))
-    with _registered(connection, "rejects", rows.to_table()):
-        connection.execute(
-            """
-            insert into raw.rejects by name
-            select ? as batch_id, ? as source, rejects.* from rejects
-            """,
-            [batch_id, source.name],
-        )
-
-
-@contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, name: str, rows: pyarrow.Table) -> Iterator[None]:
-    """`rows` under a name that SQL can select from."""
-    connection.register(name, rows)
-    try:
-        yield
-    finally:
-        connection.unregister(name)
