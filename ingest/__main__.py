@@ -6,11 +6,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from ingest.clickstream.landing import ClickstreamOptions
 from ingest.errors import run_command, terminal_safe
 from ingest.event_logs.load import find_files, load_event_logs
 from ingest.event_logs.options import PLAIN_LAYOUT, EventLogOptions
-from ingest.landing import Batch, peek_current_batches
-from ingest.loading import load_file, load_stand_in, simulate
+from ingest.landing import Batch, peek_current_batches, peek_event_logs
+from ingest.loading import load_file, load_stand_in, make_clickstream, simulate
 from ingest.simulate import SimulationOptions
 from ingest.sources import SOURCES
 from ingest.status import status_lines
@@ -28,10 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_fill(_: argparse.Namespace) -> None:
     for source in SOURCES.values():
-        if not _report_loaded(source.name):
+        if not _report_loaded(peek_current_batches(source.name)):
             _print_summaries(load_stand_in(source))
-    if not _report_loaded(VIEWING):
+    if not _report_loaded(peek_current_batches(VIEWING)):
         _print_summaries(simulate(SimulationOptions()))
+    if not _report_loaded(peek_event_logs()):
+        _print_summaries(make_clickstream(ClickstreamOptions()))
     print(NEXT)
 
 
@@ -78,6 +81,15 @@ def _run_simulate(arguments: argparse.Namespace) -> None:
     print(NEXT)
 
 
+def _run_clickstream(arguments: argparse.Namespace) -> None:
+    options = ClickstreamOptions(users=arguments.users, days=arguments.days, seed=arguments.seed)
+    batches = make_clickstream(options)
+    if not batches:
+        print("the clickstream of these options is loaded already: nothing to do")
+    _print_summaries(batches)
+    print(NEXT)
+
+
 def _run_status(_: argparse.Namespace) -> None:
     with open_warehouse(read_only=True) as connection:
         lines = status_lines(connection)
@@ -111,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
         help="first day of the log; default: %(default)s",
     )
     command.set_defaults(run=_run_simulate)
+    command = commands.add_parser("clickstream", help="make an event log whose personas are known")
+    made = ClickstreamOptions()
+    command.add_argument("--users", type=int, default=made.users, help="default: %(default)s")
+    command.add_argument("--days", type=int, default=made.days, help="default: %(default)s")
+    command.add_argument("--seed", type=int, default=made.seed, help="default: %(default)s")
+    command.set_defaults(run=_run_clickstream)
     command = commands.add_parser("status", help="what is loaded, from where, real or not; rejects by reason")
     command.set_defaults(run=_run_status)
     return parser
@@ -185,10 +203,9 @@ def _date(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text} is no date like 2025-01-31") from error
 
 
-def _report_loaded(source: str) -> bool:
-    batches = peek_current_batches(source)
+def _report_loaded(batches: list[Batch]) -> bool:
     for batch in batches:
-        print(f"{source} ({batch.origin}): loaded already, from {terminal_safe(batch.file_name)}")
+        print(f"{batch.source} ({batch.origin}): loaded already, from {terminal_safe(batch.file_name)}")
     return bool(batches)
 
 

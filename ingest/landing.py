@@ -83,6 +83,19 @@ def peek_current_batches(source: str) -> list[Batch]:
         return current_batches(connection, source)
 
 
+def peek_event_logs() -> list[Batch]:
+    """The current batches whose rows are in `raw.events`: logs of the user's own, or the generated one.
+
+    Raises:
+        UserError: as `peek_current_batches`.
+    """
+    if not warehouse_path().exists():
+        return []
+    with open_warehouse() as connection:
+        rows = connection.execute("select distinct source from raw.events order by source").fetchall()
+        return [batch for (source,) in rows for batch in current_batches(connection, source)]
+
+
 def check_rejects(path: Path, delivery: Delivery, max_rejects: float) -> None:
     """`check_reject_share` for a whole delivery.
 

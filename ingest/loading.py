@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from ingest.clickstream.landing import ClickstreamOptions, land_clickstream
 from ingest.delivery import Source
 from ingest.landing import (
     Batch,
@@ -94,6 +95,20 @@ def simulate(options: SimulationOptions) -> list[Batch]:
     with open_warehouse() as connection, transaction(connection):
         log = land_viewing(connection, options)
     return [*batches, log] if log else batches
+
+
+def make_clickstream(options: ClickstreamOptions) -> list[Batch]:
+    """Make the generated event log.
+
+    Returns:
+        What was loaded; nothing, if this log is the one that is loaded already.
+
+    Raises:
+        UserError: another process holds the warehouse.
+    """
+    with open_warehouse() as connection, transaction(connection):
+        log = land_clickstream(connection, options)
+    return [log] if log else []
 
 
 def _remake_viewing(connection: duckdb.DuckDBPyConnection) -> Batch | None:

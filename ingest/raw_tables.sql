@@ -214,3 +214,10 @@ create table if not exists truth.persona_transitions (
     to_event varchar not null,
     probability double not null
 );
+
+-- One row per simulated source and number of days since a user's first: the probability to be active on that very day.
+create table if not exists truth.retention (
+    source varchar not null,
+    days_since_first integer not null,
+    probability double not null
+);

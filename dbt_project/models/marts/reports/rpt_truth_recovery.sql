@@ -28,6 +28,11 @@ churn_rates as (
     where source = 'viewing' and is_complete
 ),
 
+retention as (
+    select * from {{ ref('rpt_overall_retention') }}
+    where cohort_grain = 'day' and members_count >= {{ var('minimum_at_risk') }}
+),
+
 events as (
     select * from {{ ref('fct_events') }}
     where session_id is not null
@@ -39,6 +44,10 @@ true_viewers as (
 
 true_choices as (
     select * from {{ ref('stg_truth__episode_choices') }}
+),
+
+true_retention as (
+    select * from {{ ref('stg_truth__retention') }}
 ),
 
 true_personas as (
@@ -164,6 +173,24 @@ leavers as (
     inner join true_leavers on churn_rates.as_of_date = true_leavers.as_of_date
 ),
 
+returns as (
+    select
+        retention.source,
+        'retention' as quantity,
+        'all' as segment,
+        concat_ws(' ', 'day', cast(retention.period_index as varchar)) as step,
+        retention.period_index as step_order,
+        retention.members_count as trials_count,
+        retention.retention_rate as estimate,
+        retention.retention_rate_low as estimate_low,
+        retention.retention_rate_high as estimate_high,
+        true_retention.probability as true_value,
+        true as is_same_quantity
+    from retention
+    inner join true_retention
+        on retention.source = true_retention.source and retention.period_index = true_retention.days_since_first
+),
+
 -- Each event with the one before it in its session; a session's first comes from (start), its last goes to (end).
 ordered_events as (
     select
@@ -264,6 +291,8 @@ compared as (
     select * from stays
     union all
     select * from leavers
+    union all
+    select * from returns
     union all
     select * from transitions
 )
