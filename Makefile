@@ -15,7 +15,7 @@ demo: $(READY)  ## Build everything on data the project makes itself, and name t
 	@$(BIN)/python -m reports.demo
 
 test: $(READY)  ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## Check Python and SQL as CI does
 	$(BIN)/ruff check .
