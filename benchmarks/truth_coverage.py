@@ -10,7 +10,6 @@ day t after the first, u(0) = 1 and u(t) = sum over gaps of (1 - LEAVE) GAPS(g) 
 active day is t with probability LEAVE u(t).
 """
 
-import contextlib
 import sys
 import tempfile
 from datetime import datetime, timedelta
@@ -264,9 +263,7 @@ def _continuation(random: np.random.Generator, models: CompiledModels) -> list[I
 def main() -> None:
     worlds, seed = (int(value) for value in (*sys.argv[1:], *("200", "0")[len(sys.argv) - 1 :]))
     with tempfile.TemporaryDirectory() as folder:
-        # dbt prints some of what it compiles.
-        with contextlib.redirect_stdout(None):
-            models = CompiledModels(compile_models(Path(folder), " +".join(MODELS), {}))
+        models = CompiledModels(compile_models(Path(folder), " +".join(MODELS), {}))
         shares = coverage(measure(models, worlds, seed))
     print(f"{worlds} worlds\nestimate        intervals  hold the truth")
     for kind, count, share in shares.iter_rows():

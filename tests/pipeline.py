@@ -1,5 +1,6 @@
 """The stages as a test runs them: in this process, on the warehouse that `WAREHOUSE_PATH` names."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def run_dbt(command: str, target: Path, *arguments: str, project: Path = PROJECT
 def compile_models(target: Path, select: str, variables: dict[str, object]) -> Path:
     """Compile a model, and all it is made of, with other variables; the path of the manifest."""
     chosen = ["--select", f"+{select}", "--vars", json.dumps(variables)]
-    with pytest.MonkeyPatch.context() as patch:
+    # dbt prints some of what it compiles.
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(None):
         patch.setenv("WAREHOUSE_PATH", str(target / "empty.duckdb"))
         run_dbt("compile", target, *chosen)
     return target / "manifest.json"

@@ -36,24 +36,36 @@
             arrivals.source,
             arrivals.user_id
         from {{ events }} as arrivals
-        left join (
-            select
-                source,
-                max(loaded_at) as loaded_at
-            from {{ this }}
-            group by source
-        ) as watermarks on arrivals.source = watermarks.source
-        -- Of two loads of the same instant, the second may have come after the first was read.
-        left join (
-            select loaded_at
-            from {{ loads }}
-            group by loaded_at
-            having count(*) > 1
-        ) as ties on watermarks.loaded_at = ties.loaded_at
-        where
-            watermarks.loaded_at is null
-            or arrivals.loaded_at > watermarks.loaded_at
-            or arrivals.loaded_at = ties.loaded_at
+        -- The few loads by their time, not all events by theirs: the engine skips what was stored before.
+        inner join (
+            select distinct
+                loads.source,
+                loads.loaded_at
+            from {{ loads }} as loads
+            left join (
+                select
+                    source,
+                    max(loaded_at) as loaded_at
+                from {{ this }}
+                group by source
+            ) as watermarks on loads.source = watermarks.source
+            -- Of two loads of the same instant, the second may have come after the first was read.
+            left join (
+                select
+                    source,
+                    loaded_at
+                from {{ loads }}
+                group by source, loaded_at
+                having count(*) > 1
+            ) as ties on loads.source = ties.source and loads.loaded_at = ties.loaded_at
+            where
+                loads.is_current
+                and (
+                    watermarks.loaded_at is null
+                    or loads.loaded_at > watermarks.loaded_at
+                    or (loads.loaded_at = watermarks.loaded_at and ties.loaded_at is not null)
+                )
+        ) as new_loads on arrivals.source = new_loads.source and arrivals.loaded_at = new_loads.loaded_at
     ) as touched on events.source = touched.source and events.user_id = touched.user_id
     {%- else -%}
     select * from {{ events }}

@@ -25,7 +25,7 @@ new_loads as (
     from loads
     where
         is_current
-        and batch_id not in (select seen.batch_id from {{ this }} as seen)
+        and batch_id not in (select distinct seen.batch_id from {{ this }} as seen)
 ),
 
 -- The time of the load beside its name lets the engine skip what was stored before it.
