@@ -1,5 +1,6 @@
 """The one exception whose message is meant for the person at the terminal."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -27,6 +28,9 @@ def run_command(command: Callable[[], None]) -> int:
     except UserError as error:
         print(f"error: {terminal_safe(str(error))}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough; the interpreter's own last flush must not fail on it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("stopped: nothing was kept of the step in hand", file=sys.stderr)
         return 130

@@ -142,3 +142,11 @@ def test_the_module_runs_as_a_command(warehouse, tmp_path):
 def test_a_warehouse_named_like_a_schema_is_refused(ingest_fails, tmp_path, monkeypatch):
     monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "marts.duckdb"))
     assert "can't be called marts" in ingest_fails("simulate")
+
+
+def test_output_that_nobody_reads_on_is_no_failure(warehouse):
+    reader = subprocess.Popen(
+        [sys.executable, "-m", "ingest"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    reader.stdout.close()
+    assert (reader.stderr.read(), reader.wait()) == ("", 0)
