@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,11 @@ Block = tuple[pyarrow.Table, list[Reject]]
 
 
 class LogFile(ABC):
-    """A file of events. A block is a table with `_row_number`, and the rows that could not be parted."""
+    """A file of events. A block is a table with `_row_number`, and the rows that could not be parted.
+
+    In a block the file's columns are called by their place: SQL takes `Who` and `who` for one name, and a
+    file may have a `_row_number` of its own.
+    """
 
     path: Path
     columns: tuple[str, ...]
@@ -63,6 +68,14 @@ class LogFile(ABC):
     def value(self, column: str) -> str:
         """SQL of a column's value as a JSON object can hold it."""
 
+    def placed(self, column: str) -> str:
+        """SQL of a column of a block, as it is called there."""
+        return quote_identifier(_place(self.columns.index(column)))
+
+    def identity(self, columns: Columns) -> str:
+        """SQL of what tells a row's properties from another's; it depends on no other row of the file."""
+        return self.properties(columns)
+
     def properties(self, columns: Columns) -> str:
         """SQL of a JSON object of the columns that are kept as properties, or null without any.
 
@@ -94,17 +107,17 @@ class CsvLog(LogFile):
 
     def blocks(self) -> Iterator[Block]:
         for block in self.file.blocks():
-            yield block.rows, block.rejects
+            yield _by_place(block.rows, self.columns, ROW_NUMBER, RAW_TEXT), block.rejects
 
     def text(self, column: str) -> str:
-        return f"nullif(trim({quote_identifier(column)}), '')"
+        return f"nullif(trim({self.placed(column)}), '')"
 
     @property
     def raw_text(self) -> str:
         return rf"rtrim({RAW_TEXT}, E'\r\n')"
 
     def value(self, column: str) -> str:
-        return f"nullif({quote_identifier(column)}, '')"
+        return f"nullif({self.placed(column)}, '')"
 
 
 @dataclass(frozen=True)
@@ -127,14 +140,15 @@ class ParquetLog(LogFile):
             try:
                 for batch in file.iter_batches(BATCH_ROWS):
                     numbers = pyarrow.array(range(first, first + batch.num_rows), pyarrow.int64())
-                    yield pyarrow.table(batch).append_column(ROW_NUMBER, numbers), []
+                    rows = pyarrow.table(batch).append_column(ROW_NUMBER, numbers)
+                    yield _by_place(rows, self.columns, ROW_NUMBER), []
                     first += batch.num_rows
                     bar.update(batch.num_rows)
             except (OSError, pyarrow.ArrowException) as error:
                 raise _damaged_parquet(self.path, error) from error
 
     def text(self, column: str) -> str:
-        name, kind = quote_identifier(column), self.schema.field(column).type
+        name, kind = self.placed(column), self.schema.field(column).type
         if pyarrow.types.is_timestamp(kind) and kind.tz:
             return f"strftime(timezone('UTC', {name}), '%Y-%m-%dT%H:%M:%S.%fZ')"
         if pyarrow.types.is_floating(kind):
@@ -144,10 +158,13 @@ class ParquetLog(LogFile):
 
     @property
     def raw_text(self) -> str:
-        return "cast(to_json(block) as varchar)"
+        return f"cast({_json_object({column: self.value(column) for column in self.columns})} as varchar)"
 
     def value(self, column: str) -> str:
-        return quote_identifier(column)
+        name = self.placed(column)
+        # JSON has no NaN and no infinity.
+        is_float = pyarrow.types.is_floating(self.schema.field(column).type)
+        return f"case when isfinite({name}) then {name} end" if is_float else name
 
 
 @dataclass(frozen=True)
@@ -183,6 +200,10 @@ class JsonLog(LogFile):
     def value(self, column: str) -> str:
         return f"json_extract(_object, {_pointer(column)})"
 
+    def identity(self, columns: Columns) -> str:
+        # Whether one column is the properties itself is known of the file, not of the row.
+        return self.properties(columns) if columns.properties is not None else _without(columns.used)
+
     def properties(self, columns: Columns) -> str:
         if columns.properties is not None:
             return super().properties(columns)
@@ -217,9 +238,13 @@ def open_log(path: Path) -> LogFile:
 
 def _open_parquet(path: Path) -> ParquetLog:
     try:
-        return ParquetLog(path, parquet.read_schema(path))
+        schema = parquet.read_schema(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise _damaged_parquet(path, error) from error
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise UserError(f"{path}: two columns are called {twice[0]}: give each a name of its own")
+    return ParquetLog(path, schema)
 
 
 def _damaged_parquet(path: Path, error: Exception) -> UserError:
@@ -227,7 +252,11 @@ def _damaged_parquet(path: Path, error: Exception) -> UserError:
 
 
 def _json_keys(path: Path) -> tuple[str, ...]:
-    """The keys of the first lines, in the order they are met; lines that are no object have none."""
+    """The keys of the first lines, in the order they are met; lines that are no object have none.
+
+    Raises:
+        UserError: none of them is an object with a key.
+    """
     keys: dict[str, None] = {}
     with open_unpacked(path) as file:
         for number, raw in zip(range(1, LINES_LOOKED_AT + 1), file, strict=False):
@@ -236,7 +265,18 @@ def _json_keys(path: Path) -> tuple[str, ...]:
             except ValueError:
                 continue
             keys |= dict.fromkeys(row) if isinstance(row, dict) else {}
+    if not keys:
+        raise UserError(f"{path}: its first lines are no JSON objects: write one object a line (JSONL)")
     return tuple(keys)
+
+
+def _place(number: int) -> str:
+    return f"_column_{number}"
+
+
+def _by_place(rows: pyarrow.Table, columns: tuple[str, ...], *added: str) -> pyarrow.Table:
+    """A table of the file's columns and of those `added` behind them, the former called by their place."""
+    return rows.rename_columns([*map(_place, range(len(columns))), *added])
 
 
 def _json_object(values: dict[str, str]) -> str:

@@ -103,7 +103,8 @@ def insert_block(log: LogFile, columns: Columns) -> str:
                 {text(columns.event)} as event_name,
                 {text(columns.item)} as item_id,
                 {text(columns.at)} as time_text,
-                cast({log.properties(columns)} as varchar) as properties
+                cast({log.properties(columns)} as varchar) as properties,
+                cast({log.identity(columns)} as varchar) as identity
             from {log.rows}
         ),
         timed as (
@@ -132,7 +133,7 @@ def insert_block(log: LogFile, columns: Columns) -> str:
                 given_id,
                 md5(concat_ws(
                     chr(31), user_id, coalesce(session_id, ''), event_name, coalesce(item_id, ''),
-                    cast(occurred_at as varchar), coalesce(properties, '')
+                    cast(occurred_at as varchar), coalesce(identity, '')
                 ))
             ) as event_id,
             given_id is not null as is_id_given,

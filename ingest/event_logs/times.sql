@@ -1,8 +1,8 @@
 -- Reads times, whatever layout they are written in, to UTC: utc_time(text, date order, time zone).
 
--- Z, UTC or an offset behind a clock; empty without one.
+-- Z, UTC or an offset of less than 15 hours behind a clock; empty without one.
 create or replace temp macro zone_of(t) as
-    regexp_extract(t, ':\d{2}(?:[.,]\d{1,9})?(?:\s*[AaPp][Mm])?\s*([Zz]|UTC|[+-]\d{2}(?::?\d{2})?)$', 1);
+    regexp_extract(t, ':\d{2}(?:[.,]\d{1,9})?(?:\s*[AaPp][Mm])?\s*([Zz]|UTC|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)$', 1);
 
 -- The same as minutes ahead of UTC.
 create or replace temp macro zone_minutes(zone) as

@@ -216,6 +216,8 @@ TIME_CASES = [
     ("86400", None, "UTC", None),
     ("infinity", None, "UTC", None),
     ("2024-02-29T12:00:00Z or so", None, "UTC", None),
+    ("2024-02-29T12:00:00+25:00", None, "UTC", None),
+    ("2024-02-29T12:00:00+01:99", None, "UTC", None),
 ]
 
 
@@ -381,6 +383,10 @@ def test_the_command_says_what_to_do(ingest_fails, write, warehouse):
 
 BAD_FILES = {
     "empty": (b"", "is empty"),
+    "object over several lines": (
+        b'{\n "who": "a"\n}\n',
+        "its first lines are no JSON objects: write one object a line (JSONL)",
+    ),
     "workbook": (b"PK\x03\x04rest", "is a zip archive or a workbook: unpack it, or save it as CSV"),
     "list": (b'[{"who": 1}]', "is one JSON list: write one object a line (JSONL)"),
     "utf-16": ("who,what\n".encode("utf-16"), "is neither CSV, JSONL nor Parquet: save it as one of these"),
@@ -424,6 +430,59 @@ def test_hostile_names_stay_names(ingest, write):
     for number, content in enumerate((as_jsonl([row]), as_parquet([row]))):
         ingest("events", write("log", content), *flags, "--source", f"s{number}")
         assert json.loads(events(f"s{number}")[0][3]) == {name: "v"}
+
+
+def as_parquet_columns(names: list[str], *values: list) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_arrays([pyarrow.array(column) for column in values], names), sink)
+    return sink.getvalue().to_pybytes()
+
+
+CLASHING = ["Who", "who", "what", "when", "_row_number", "_raw_text", "block"]
+CLASHING_ROWS = [["UPPER", "lower", "x", "2024-03-01", "5", "r", "b"]] * 3 + [
+    ["UPPER", "lower", "x", "no time", "5", "r", "b"]
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "".join(",".join(row) + "\n" for row in [CLASHING, *CLASHING_ROWS]).encode(),
+        as_parquet_columns(CLASHING, *map(list, zip(*CLASHING_ROWS, strict=True))),
+        as_jsonl([dict(zip(CLASHING, row, strict=True)) for row in CLASHING_ROWS]),
+    ],
+    ids=["csv", "parquet", "jsonl"],
+)
+def test_names_alike_but_for_case_and_names_of_the_loaders_own_are_told_apart(content, ingest, write):
+    ingest("events", write("log", content), *FLAGS)
+    assert counts() == [(4, 3, 1, 0)]
+    assert len(query("select distinct event_id, _row_number from raw.events")) == 3
+    assert [(row[0], json.loads(row[3])) for row in events()] == [
+        ("lower", {"Who": "UPPER", "_row_number": "5", "_raw_text": "r", "block": "b"})
+    ] * 3
+    [(raw_text,)] = query("select raw_text from raw.rejects")
+    assert "no time" in raw_text and "UPPER" in raw_text and "lower" in raw_text
+
+
+def test_a_parquet_column_named_twice_is_one_line(ingest_fails, write):
+    path = write("log.parquet", as_parquet_columns(["who", "who", "what", "when"], *[["a"]] * 4))
+    assert ingest_fails("events", path, *FLAGS) == (
+        f"{path}: two columns are called who: give each a name of its own"
+    )
+
+
+def test_numbers_that_json_lacks_are_null(ingest, write):
+    values = [[float("nan"), float("inf"), 1.5], ["k"] * 3, ["a"] * 3, ["x"] * 3, ["2024-03-01"] * 3]
+    ingest("events", write("log", as_parquet_columns(["n", "k", "who", "what", "when"], *values)), *FLAGS)
+    assert [row[3] for row in events()] == [f'{{"n":{number},"k":"k"}}' for number in ("null", "null", 1.5)]
+
+
+def test_a_row_is_the_same_event_whatever_keys_other_rows_have(ingest, write):
+    row = {"user_id": "u", "event_type": "x", "timestamp": "2024-03-01T00:00:00Z", "metadata": {"a": 1}}
+    ingest("events", write("1.jsonl", as_jsonl([row])))
+    ingest("events", write("2.jsonl", as_jsonl([row, row | {"extra": 1}])))
+    assert counts() == [(1, 1, 0, 0), (2, 1, 0, 1)]
+    assert [json.loads(row[3]) for row in events()] == [{"a": 1}, {"metadata": {"a": 1}, "extra": 1}]
 
 
 def test_a_killed_load_leaves_the_warehouse_as_it_was(ingest, write, warehouse):
