@@ -12,17 +12,28 @@ visits as (
         first_day + case when visit_number = 0 then 0 else floor(-40 * ln(1 - random())) end as day_number,
         floor(86400 * (0.25 + 0.7 * random())) as day_second
     from users, range(cast(visits_count as integer)) as visits (visit_number)
+),
+
+steps as (
+    select
+        *,
+        timestamp '2024-01-01'
+        + cast(day_number * 86400 + day_second + 60 * step + floor(59 * random()) as bigint) * interval 1 second
+            as occurred_at
+    from visits, range(5) as steps (step)
+    where day_number < 365
 )
 
 select
-    md5(concat_ws('-', user_number, visit_number, step)) as event_id,
+    -- As ingest makes the id of a row that has none: the second, then a hash.
+    concat(
+        printf('%08x', cast(epoch(occurred_at) as bigint)),
+        left(md5(concat_ws('-', user_number, visit_number, step)), 24)
+    ) as event_id,
     'user-' || user_number as user_id,
     ['home', 'search', 'view', 'cart', 'purchase'][1 + step] as event_name,
     'item-' || cast(floor(1000 * random()) as integer) as item_id,
-    timestamp '2024-01-01'
-    + cast(day_number * 86400 + day_second + 60 * step + floor(59 * random()) as bigint) * interval 1 second
-        as occurred_at,
+    occurred_at,
     case when random() < 0.5 then '{{"device":"phone"}}' else '{{"device":"desktop"}}' end as properties
-from visits, range(5) as steps (step)
-where day_number < 365
+from steps
 order by occurred_at

@@ -22,54 +22,43 @@
 {%- endmacro %}
 
 {#
-    The events that an incremental model over whole users has to read: all at first; later, all events of the users
-    of whom any event was loaded since, however early it happened. The model holds source, user_id and loaded_at, and
-    replaces whole users: with events as ( {{ events_of_touched_users() }} )
+    The events of the loads that an incremental model has not read yet. The model holds source, user_id and loaded_at,
+    and replaces whole users: arrivals as ( {{ events_of_new_loads() }} )
 #}
-{% macro events_of_touched_users() -%}
-    {%- set events, loads = ref('fct_events'), ref('stg_ingest__loads') -%}
-    {%- if is_incremental() -%}
-    select events.*
-    from {{ events }} as events
+{% macro events_of_new_loads() -%}
+    {%- set loads = ref('stg_ingest__loads') -%}
+    select arrivals.*
+    from {{ ref('fct_events') }} as arrivals
+    -- The few loads by their time, not all events by theirs: the engine skips what was stored before.
     inner join (
         select distinct
-            arrivals.source,
-            arrivals.user_id
-        from {{ events }} as arrivals
-        -- The few loads by their time, not all events by theirs: the engine skips what was stored before.
-        inner join (
-            select distinct
-                loads.source,
-                loads.loaded_at
-            from {{ loads }} as loads
-            left join (
-                select
-                    source,
-                    max(loaded_at) as loaded_at
-                from {{ this }}
-                group by source
-            ) as watermarks on loads.source = watermarks.source
-            -- Of two loads of the same instant, the second may have come after the first was read.
-            left join (
-                select
-                    source,
-                    loaded_at
-                from {{ loads }}
-                group by source, loaded_at
-                having count(*) > 1
-            ) as ties on loads.source = ties.source and loads.loaded_at = ties.loaded_at
-            where
-                loads.is_current
-                and (
-                    watermarks.loaded_at is null
-                    or loads.loaded_at > watermarks.loaded_at
-                    or (loads.loaded_at = watermarks.loaded_at and ties.loaded_at is not null)
-                )
-        ) as new_loads on arrivals.source = new_loads.source and arrivals.loaded_at = new_loads.loaded_at
-    ) as touched on events.source = touched.source and events.user_id = touched.user_id
-    {%- else -%}
-    select * from {{ events }}
-    {%- endif -%}
+            loads.source,
+            loads.loaded_at
+        from {{ loads }} as loads
+        left join (
+            select
+                source,
+                max(loaded_at) as loaded_at
+            from {{ this }}
+            group by source
+        ) as watermarks on loads.source = watermarks.source
+        -- Of two loads of the same instant, the second may have come after the first was read.
+        left join (
+            select
+                source,
+                loaded_at
+            from {{ loads }}
+            group by source, loaded_at
+            having count(*) > 1
+        ) as ties on loads.source = ties.source and loads.loaded_at = ties.loaded_at
+        where
+            loads.is_current
+            and (
+                watermarks.loaded_at is null
+                or loads.loaded_at > watermarks.loaded_at
+                or (loads.loaded_at = watermarks.loaded_at and ties.loaded_at is not null)
+            )
+    ) as new_loads on arrivals.source = new_loads.source and arrivals.loaded_at = new_loads.loaded_at
 {%- endmacro %}
 
 {#

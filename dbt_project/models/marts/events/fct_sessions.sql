@@ -9,8 +9,93 @@
     )
 }}
 
+-- depends_on: {{ ref('stg_ingest__loads') }}
 with events as (
-    {{ events_of_touched_users() }}
+    select * from {{ ref('fct_events') }}
+),
+
+{% if is_incremental() %}
+arrivals as (
+    {{ events_of_new_loads() }}
+),
+
+first_arrivals as (
+    select
+        source,
+        user_id,
+        session_id,
+        min(occurred_at) as occurred_at
+    from arrivals
+    group by source, user_id, session_id
+),
+
+-- Of the users of whom anything came: whole users are replaced, the sessions that stay as they are by themselves.
+held as (
+    select sessions.*
+    from {{ this }} as sessions
+    inner join (select distinct source, user_id from first_arrivals) as touched
+        on sessions.source = touched.source and sessions.user_id = touched.user_id
+),
+
+-- What can change: of the log's own sessions, those that something came of; of the others, all from the first arrival
+-- on, and from the start of the session before it, if the arrival is near enough to belong to it.
+reopened as (
+    select
+        first_arrivals.source,
+        first_arrivals.user_id,
+        first_arrivals.session_id,
+        least(first_arrivals.occurred_at, min(held.started_at)) as reopened_at
+    from first_arrivals
+    left join held
+        on
+            first_arrivals.source = held.source
+            and first_arrivals.user_id = held.user_id
+            and case
+                when first_arrivals.session_id is not null
+                    then held.has_own_id and first_arrivals.session_id = held.session_id
+                else
+                    not held.has_own_id
+                    and first_arrivals.occurred_at <= {{ add_seconds('held.ended_at', var('session_gap_seconds')) }}
+            end
+    group by first_arrivals.source, first_arrivals.user_id, first_arrivals.session_id, first_arrivals.occurred_at
+),
+
+kept as (
+    select held.*
+    from held
+    left join reopened
+        on
+            held.source = reopened.source
+            and held.user_id = reopened.user_id
+            and case
+                when held.has_own_id then held.session_id = reopened.session_id
+                else reopened.session_id is null and held.started_at >= reopened.reopened_at
+            end
+    where reopened.source is null
+),
+
+kept_counts as (
+    select
+        source,
+        user_id,
+        count(*) as sessions_count
+    from kept
+    where not has_own_id
+    group by source, user_id
+),
+{% endif %}
+
+events_to_cut as (
+    select events.*
+    from events
+    {% if is_incremental() %}
+    inner join reopened
+        on
+            events.source = reopened.source
+            and events.user_id = reopened.user_id
+            and events.session_id is not distinct from reopened.session_id
+            and events.occurred_at >= reopened.reopened_at
+    {% endif %}
 ),
 
 -- Idle time runs from the end of the user's earlier events, the latest so far, to the next one. Events that carry the
@@ -32,7 +117,7 @@ with_previous as (
             order by occurred_at asc, event_id asc
             rows between unbounded preceding and 1 preceding
         ) as previous_ended_at
-    from events
+    from events_to_cut
 ),
 
 numbered as (
@@ -54,15 +139,23 @@ numbered as (
 
 sessionized as (
     select
-        *,
-        coalesce(session_id, concat_ws('-', user_id, session_number)) as own_or_derived_session_id
+        numbered.*,
+        numbered.session_id is not null as has_own_id,
+        {% set earlier = '+ coalesce(kept_counts.sessions_count, 0)' if is_incremental() %}
+        coalesce(
+            numbered.session_id, concat_ws('-', numbered.user_id, numbered.session_number {{ earlier }})
+        ) as own_or_derived_session_id
     from numbered
+    {% if is_incremental() %}
+    left join kept_counts on numbered.source = kept_counts.source and numbered.user_id = kept_counts.user_id
+    {% endif %}
 ),
 
-sessions as (
+made as (
     select
         source,
         user_id,
+        has_own_id,
         own_or_derived_session_id as session_id,
         min(occurred_at) as started_at,
         max(ended_at) as ended_at,
@@ -73,7 +166,28 @@ sessions as (
         bool_or({{ is_conversion('event_name') }}) as has_goal,
         max(loaded_at) as loaded_at
     from sessionized
-    group by source, user_id, own_or_derived_session_id
+    group by source, user_id, has_own_id, own_or_derived_session_id
+),
+
+sessions as (
+    select * from made
+    {% if is_incremental() %}
+    union all
+    select
+        source,
+        user_id,
+        has_own_id,
+        session_id,
+        started_at,
+        ended_at,
+        events_count,
+        entry_event,
+        exit_event,
+        path,
+        coalesce(has_converted, false) as has_goal,
+        loaded_at
+    from kept
+    {% endif %}
 ),
 
 -- Where no session of the source ever reached a goal, the source has none to reach.
@@ -91,6 +205,7 @@ select
     sessions.source,
     sessions.user_id,
     sessions.session_id,
+    sessions.has_own_id,
     sessions.started_at,
     sessions.ended_at,
     {{ seconds_between('sessions.started_at', 'sessions.ended_at') }} as duration_seconds,

@@ -8,20 +8,47 @@
     )
 }}
 
+-- depends_on: {{ ref('stg_ingest__loads') }}
 with events as (
-    {{ events_of_touched_users() }}
+    select * from {{ ref('fct_events') }}
 ),
 
-dated as (
+{% if is_incremental() %}
+arrivals as (
+    {{ events_of_new_loads() }}
+),
+
+-- Of the users of whom anything came: the first day of which anything did, and a time before it that lets the engine
+-- skip what happened long before (a day of any time zone is over within two).
+reopened as (
     select
         source,
         user_id,
-        {{ reporting_date('occurred_at') }} as activity_date,
-        loaded_at
+        min({{ reporting_date('occurred_at') }}) as reopened_date,
+        {{ add_seconds('min(occurred_at)', -2 * 86400) }} as read_from
+    from arrivals
+    group by source, user_id
+),
+{% endif %}
+
+dated as (
+    select
+        events.source,
+        events.user_id,
+        {{ reporting_date('events.occurred_at') }} as activity_date,
+        events.loaded_at
     from events
+    {% if is_incremental() %}
+    inner join reopened
+        on
+            events.source = reopened.source
+            and events.user_id = reopened.user_id
+            and events.occurred_at >= reopened.read_from
+            and {{ reporting_date('events.occurred_at') }} >= reopened.reopened_date
+    {% endif %}
 ),
 
-days as (
+counted as (
     select
         source,
         user_id,
@@ -30,6 +57,26 @@ days as (
         max(loaded_at) as loaded_at
     from dated
     group by source, user_id, activity_date
+),
+
+days as (
+    select * from counted
+    {% if is_incremental() %}
+    -- Whole users are replaced: their earlier days count as before.
+    union all
+    select
+        held.source,
+        held.user_id,
+        held.activity_date,
+        held.events_count,
+        held.loaded_at
+    from {{ this }} as held
+    inner join reopened
+        on
+            held.source = reopened.source
+            and held.user_id = reopened.user_id
+            and held.activity_date < reopened.reopened_date
+    {% endif %}
 ),
 
 -- The last 28 days are a ring of 28 slots, a later day one slot lower: no two of them share one.
