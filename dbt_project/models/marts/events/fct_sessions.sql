@@ -31,7 +31,9 @@ first_arrivals as (
 
 -- Of the users of whom anything came: whole users are replaced, the sessions that stay as they are by themselves.
 held as (
-    select sessions.*
+    select
+        sessions.*,
+        case when sessions.has_own_id then sessions.session_id end as own_session_id
     from {{ this }} as sessions
     inner join (select distinct source, user_id from first_arrivals) as touched
         on sessions.source = touched.source and sessions.user_id = touched.user_id
@@ -50,13 +52,11 @@ reopened as (
         on
             first_arrivals.source = held.source
             and first_arrivals.user_id = held.user_id
-            and case
-                when first_arrivals.session_id is not null
-                    then held.has_own_id and first_arrivals.session_id = held.session_id
-                else
-                    not held.has_own_id
-                    and first_arrivals.occurred_at <= {{ add_seconds('held.ended_at', var('session_gap_seconds')) }}
-            end
+            and first_arrivals.session_id is not distinct from held.own_session_id
+            and (
+                held.has_own_id
+                or first_arrivals.occurred_at <= {{ add_seconds('held.ended_at', var('session_gap_seconds')) }}
+            )
     group by first_arrivals.source, first_arrivals.user_id, first_arrivals.session_id, first_arrivals.occurred_at
 ),
 
@@ -67,10 +67,8 @@ kept as (
         on
             held.source = reopened.source
             and held.user_id = reopened.user_id
-            and case
-                when held.has_own_id then held.session_id = reopened.session_id
-                else reopened.session_id is null and held.started_at >= reopened.reopened_at
-            end
+            and held.own_session_id is not distinct from reopened.session_id
+            and (held.has_own_id or held.started_at >= reopened.reopened_at)
     where reopened.source is null
 ),
 
