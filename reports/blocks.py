@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["figures", "table", "line", "bar", "rows", "dots", "histogram", "calibration"]
+Kind = Literal["figures", "table", "line", "bar", "rows", "dots", "histogram", "calibration", "scatter"]
 Format = Literal[
     "text",
     "origin",

@@ -280,18 +280,34 @@ def _histogram(block: Block, rows: list[Row]) -> alt.LayerChart:
 
 
 def _calibration(block: Block, rows: list[Row]) -> alt.LayerChart:
-    """What was foretold against what came, beside the diagonal on which both are the same."""
+    """What was foretold against what came, a line for each series, on the square from 0 to 1."""
+    return _against_diagonal(block, rows, (0, 1), has_lines=True)
+
+
+def _scatter(block: Block, rows: list[Row]) -> alt.LayerChart:
+    """One probability against another, a dot a row, on the square that holds them all."""
+    value = _value_column(block)
+    names = [name for name in (block.channels["x"], value.name, value.low, value.high) if name]
+    known = [row[name] for row in rows for name in names if row[name] is not None]
+    return _against_diagonal(block, rows, (min(known), max(known)), has_lines=False)
+
+
+def _against_diagonal(
+    block: Block, rows: list[Row], square: tuple[float, float], *, has_lines: bool
+) -> alt.LayerChart:
+    """Dots with whiskers, beside the diagonal on which both values are the same."""
     color = _color(block, rows)
-    whole = alt.Scale(domain=[0, 1], nice=False)
+    scale = alt.Scale(domain=list(square), nice=False, zero=False)
     x = alt.X("x", type="quantitative", title=block.column("x").label, axis=_axis(block.column("x")))
-    y = _height_axis(block).scale(whole)
-    base = alt.Chart(_data(block, rows), height=block.height).encode(x=x.scale(whole), y=y, color=color)
-    diagonal = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
-    ends = {"y": alt.Y("low", type="quantitative"), "y2": "high"}
+    y = _height_axis(block).scale(scale)
+    base = alt.Chart(_data(block, rows), height=block.height).encode(x=x.scale(scale), y=y, color=color)
+    diagonal = alt.Chart(alt.Data(values=[{"x": end, "y": end} for end in square]))
+    ends = {"y": alt.Y("low", type="quantitative", scale=scale), "y2": "high"}
+    line = base.mark_line(strokeWidth=2, aria=False).encode(opacity=_opacity(block, 1))
     return alt.layer(
         diagonal.mark_line(color=RULE, strokeDash=[4, 4], aria=False).encode(x="x:Q", y="y:Q"),
         base.mark_rule(strokeWidth=1.5, aria=False).encode(**ends, opacity=_opacity(block, 0.6)),
-        base.mark_line(strokeWidth=2, aria=False).encode(opacity=_opacity(block, 1)),
+        *([line] if has_lines else []),
         base.mark_circle(size=40).encode(opacity=_opacity(block, 1)),
         _targets(base, block),
     )
@@ -304,4 +320,5 @@ _KINDS: dict[str, Callable[[Block, list[Row]], alt.LayerChart]] = {
     "dots": _dots,
     "histogram": _histogram,
     "calibration": _calibration,
+    "scatter": _scatter,
 }

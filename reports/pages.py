@@ -2,6 +2,7 @@
 
 from reports.blocks import Block, Column, Page, Section
 from reports.over_time import ACTIVE_DAYS, ACTIVE_USERS, CHURN, RETENTION_CURVE, TIME_TO_CHURN
+from reports.recovery import COVERAGE, ESTIMATES
 
 INGEST, DBT, TRAIN = "python -m ingest", "dbt build", "python -m ml.train"
 VIEWING, STEAM = ("viewing", "anime"), ("steam",)
@@ -386,6 +387,11 @@ OVERVIEW = Page(
             "Predicting whether a viewer goes on to the next episode, measured against the best score that "
             "is possible at all.",
             (MODEL_RUNS, MODEL_AGAINST_ORACLE, MODEL_METRICS, CALIBRATION, SCORES, IMPORTANCE),
+        ),
+        Section(
+            "Truth",
+            "Simulated logs, of which the right answer is known: what the marts say of them beside it.",
+            (ESTIMATES, COVERAGE),
         ),
     ),
 )

@@ -93,6 +93,15 @@ COLUMNS = {
         "test_rows_count bigint, train_from timestamp, train_to timestamp, test_from timestamp, test_to "
         "timestamp, train_seconds double"
     ),
+    "rpt_truth_recovery": (
+        "source text, quantity text, segment text, step text, step_order int, trials_count bigint, "
+        "true_value double, estimate double, estimate_low double, estimate_high double, "
+        "is_same_quantity boolean"
+    ),
+    "rpt_truth_coverage": (
+        "source text, quantity text, comparison text, estimates_count bigint, covered_count bigint, "
+        "covered_share double, mean_absolute_error double"
+    ),
 }
 
 RUN, TASK = "run-1", "next_episode"
@@ -114,7 +123,7 @@ def make(path: Path, rows: dict[str, list[tuple[Any, ...]]], without: str = "") 
 
 def full() -> dict[str, list[tuple[Any, ...]]]:
     """Rows for every model, with titles that try to break out of the page, and windows still open."""
-    return _viewing() | _over_time() | _titles() | _steam() | _model()
+    return _viewing() | _over_time() | _titles() | _steam() | _model() | _truth()
 
 
 def _around(value: float, width: float = 0.02) -> tuple[float, float, float]:
@@ -267,5 +276,21 @@ def _model() -> dict[str, list[tuple[Any, ...]]]:
         ],
         "rpt_model_runs": [
             (RUN, TASK, "boosting", "2025-03-01", 90_000, 40_000, *trained_and_tested, 12.3),
+        ],
+    }
+
+
+def _truth() -> dict[str, list[tuple[Any, ...]]]:
+    quantities = (("viewing", "continuation", True), ("viewing", "survival", False))
+    quantities = (*quantities, ("clickstream", "transition", True))
+    return {
+        "rpt_truth_recovery": [
+            (source, quantity, "all", MARKUP, n, 500, n / 10, *_around(n / 10 + 0.01), is_same)
+            for source, quantity, is_same in quantities
+            for n in range(1, 10)
+        ],
+        "rpt_truth_coverage": [
+            (source, quantity, "the same quantity" if is_same else "another quantity", 9, 8, 8 / 9, 0.01)
+            for source, quantity, is_same in quantities
         ],
     }

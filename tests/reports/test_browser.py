@@ -85,7 +85,7 @@ def test_every_chart_is_drawn_and_nothing_complains(device: str, request: pytest
         """[...document.querySelectorAll(".chart")].map((chart) =>
             chart.querySelectorAll("svg :is(.mark-rect, .mark-symbol, .mark-line) path").length)"""
     )
-    assert len(marks) == 23 and min(marks) > 0
+    assert len(marks) == 25 and min(marks) > 0
     assert opened.complaints == []
 
 
@@ -102,7 +102,7 @@ def test_planted_markup_made_no_element(desktop: Visit) -> None:
 def test_charts_are_named_for_those_who_cannot_see_them(desktop: Visit) -> None:
     charts = desktop.page.locator(".chart[role=graphics-document]").all()
     names = [chart.get_attribute("aria-label") for chart in charts]
-    assert len(names) == 23
+    assert len(names) == 25
     assert all(name and name.endswith("The data table below holds the same numbers.") for name in names)
 
 
@@ -120,7 +120,7 @@ def test_nothing_is_wider_than_the_screen(device: str, width: int, request: pyte
 def test_tables_unfold_without_widening_the_page(phone: Visit) -> None:
     phone.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert phone.width() <= 360
-    assert phone.page.locator("table:visible").count() == 21
+    assert phone.page.locator("table:visible").count() == 23
 
 
 def test_dark_and_light_have_colours_of_their_own(desktop: Visit, phone: Visit) -> None:
@@ -170,4 +170,4 @@ def test_an_empty_warehouse_opens_quietly(browser: Browser, build_page: Callable
     opened = visit(browser, build_page({}), 1280, "light")
     assert opened.complaints == []
     assert opened.page.locator("svg").count() == 0
-    assert opened.page.get_by_text("has no rows").count() == 22
+    assert opened.page.get_by_text("has no rows").count() == 24
