@@ -2,8 +2,9 @@
 
 A drawn log of 10 million events unless said: no session of its own, a device among the properties. All but
 the last day is loaded and built in full, then the last day is loaded and added, then nothing is. Seconds are
-dbt's own per model, one model at a time, without dbt's start and parsing (some 4 s); those of nothing are
-what dbt takes for three models whatever there is to do. Memory is the peak of the dbt process.
+dbt's own per model, one model at a time, without its start and parsing (some 4 s): a view goes first, so that
+no model bears what dbt does once a run. Those of nothing are what it takes for three models whatever there is
+to do. Memory is the peak of the dbt process.
 
 The statement that dbt ran for the user-days then runs straight through DuckDB, against hand-written ones,
 pandas and polars: each makes the table of the same columns (the frames from memory), best of three, and its
@@ -33,6 +34,7 @@ EVENTS_A_USER = 30
 ROUNDS = 3
 HERE = Path(__file__).parent
 LOG = HERE / "event_log.sql"
+FIRST = "stg_ingest__loads"
 LADDER = ["fct_events", "fct_sessions", "fct_user_days"]
 LAST_DAY = "timestamp '2024-12-30'"
 
@@ -61,14 +63,14 @@ def main() -> None:
         os.environ["WAREHOUSE_PATH"] = str(Path(folder) / "benchmark.duckdb")
         os.environ["DBT_PROFILES_DIR"] = str(profiles(Path(folder), memory_limit))
         make_log(events, memory_limit or "80%")
-        run_ladder(Path(folder), "+int_events_unioned", "stg_ingest__loads")
-        full = run_ladder(Path(folder), *LADDER)
+        run_ladder(Path(folder), "+int_events_unioned", FIRST)
+        full = run_ladder(Path(folder), FIRST, *LADDER)
         compiled = compiled_code(Path(folder), "fct_user_days")
         print_seconds("full build", full)
         load(f"occurred_at >= {LAST_DAY}", "shop-2", "2025-01-02")
-        day = run_ladder(Path(folder), *LADDER)
+        day = run_ladder(Path(folder), FIRST, *LADDER)
         print_seconds("one day more", day)
-        nothing = run_ladder(Path(folder), *LADDER)
+        nothing = run_ladder(Path(folder), FIRST, *LADDER)
         print_seconds("nothing more", nothing)
         print_shares(*(sum(seconds.values()) for seconds in (full, day, nothing)))
         print_touched()
@@ -119,7 +121,7 @@ def load(rows: str, batch_id: str, loaded_at: str) -> None:
 
 
 def run_ladder(folder: Path, *models: str) -> dict[str, float]:
-    """Run the models by dbt in a process of its own: seconds by model."""
+    """Run the models by dbt in a process of its own: seconds by model of the ladder."""
     dbt = Path(sys.executable).parent / "dbt"
     command = [
         str(dbt),
@@ -133,8 +135,8 @@ def run_ladder(folder: Path, *models: str) -> dict[str, float]:
     ]
     subprocess.run(command, check=True)
     results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-    models = [result for result in results if result["unique_id"].startswith("model.")]
-    return {result["unique_id"].split(".")[-1]: result["execution_time"] for result in models}
+    seconds = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results}
+    return {model: seconds[model] for model in LADDER if model in seconds}
 
 
 def compiled_code(folder: Path, model: str) -> str:
