@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 PROJECT = Path(__file__).parents[1]
@@ -16,8 +15,6 @@ def run_dbt(command: str, target: Path, *arguments: str, project: Path = PROJECT
     folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
     quiet = ["--quiet", "--log-path", str(target)]
     result = dbtRunner().invoke([*quiet, command, *folders, *arguments])
-    # dbt holds the warehouse until its process ends, and this one goes on.
-    DuckDBConnectionManager.close_all_connections()
     failed = (
         [] if result.result is None else [node for node in result.result if node.status in ("error", "fail")]
     )
