@@ -312,6 +312,15 @@ def test_rows_alike_are_events_of_their_own_and_the_same_ones_again(ingest, writ
     assert len(query("select distinct event_id from raw.events")) == 4
 
 
+def test_ids_made_of_the_content_sort_by_time(ingest, write):
+    # 2024-03-01T10:00:00Z is second 1,709,287,200 since 1970, in hexadecimal 65e1a720.
+    rows = "who,what,when\nu,b,2024-03-01T10:00:00.900Z\nu,c,2024-03-01T10:00:16Z\nu,a,1999-12-31T23:59:59Z\n"
+    ingest("events", write("log.csv", rows), *FLAGS)
+    ids = [event_id for (event_id,) in events(columns="event_id")]
+    assert [event_id[:8] for event_id in ids] == ["65e1a720", "65e1a730", "386d437f"]
+    assert {len(event_id) for event_id in ids} == {32}
+
+
 def test_an_id_of_the_log_is_one_event_however_often_delivered(ingest, write):
     row = {"id": "1", "who": "a", "what": "open", "when": "2024-03-01"}
     changed = row | {"what": "close"}
