@@ -51,7 +51,7 @@ EVENTS = st.builds(
     Event,
     event_id=st.sampled_from("abcdefgh"),
     user_id=st.sampled_from(["u", "v"]),
-    session_id=st.sampled_from([None, None, None, "own"]),
+    session_id=st.sampled_from([None, None, None, None, "own", "u-1"]),
     event_name=st.sampled_from(["home", "view", "purchase"]),
     occurred_at=st.builds(
         lambda days, halves, seconds: (
@@ -123,8 +123,8 @@ def received(loads: list[Load]) -> list[Event]:
 
 
 def sessions_of(events: list[Event]) -> set[tuple]:
-    """User, session, start, end, events, path and conversion: by the definition, event by event."""
-    sessions: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    """User, kind and name of session, start, end, events, path, conversion: by the definition."""
+    sessions: dict[tuple[str, bool, str], list[Event]] = defaultdict(list)
     last: dict[str, datetime] = {}
     numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
     current: dict[str, int] = {}
@@ -134,11 +134,13 @@ def sessions_of(events: list[Event]) -> set[tuple]:
             if user not in last or event.occurred_at - last[user] > GAP:
                 current[user] = next(numbers[user])
             last[user] = event.occurred_at
-        sessions[user, event.session_id or f"{user}-{current[user]}"].append(event)
+        has_own_id = event.session_id is not None
+        sessions[user, has_own_id, event.session_id or f"{user}-{current[user]}"].append(event)
     has_goal = any(event.event_name == "purchase" for event in events)
     return {
         (
             user,
+            has_own_id,
             session,
             of_session[0].occurred_at,
             of_session[-1].occurred_at,
@@ -146,7 +148,7 @@ def sessions_of(events: list[Event]) -> set[tuple]:
             " > ".join(event.event_name for event in of_session),
             any(event.event_name == "purchase" for event in of_session) if has_goal else None,
         )
-        for (user, session), of_session in sessions.items()
+        for (user, has_own_id, session), of_session in sessions.items()
     }
 
 
@@ -173,7 +175,9 @@ def assert_by_the_definitions(expected: dict[str, list[Event]], time_zone: str =
     sessions, days = defaultdict(set), defaultdict(set)
     with open_warehouse(read_only=True) as connection:
         for source, *row in connection.execute("""
-            select source, user_id, session_id, started_at, ended_at, events_count, path, has_converted
+            select
+                source, user_id, has_own_id, session_id,
+                started_at, ended_at, events_count, path, has_converted
             from marts.fct_sessions
         """).fetchall():
             sessions[source].add(tuple(row))
