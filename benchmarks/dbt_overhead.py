@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 
 ROUNDS = 3
 VIEWERS = "33000"

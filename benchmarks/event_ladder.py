@@ -27,7 +27,8 @@ import pandas as pd
 import polars as pl
 import yaml
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
+from ingest.landing.manifest import open_raw
 
 EVENTS = 10_000_000
 EVENTS_A_USER = 30
@@ -92,7 +93,7 @@ def profiles(folder: Path, memory_limit: str | None) -> Path:
 
 def make_log(events: int, memory_limit: str) -> None:
     """Make the log beside the raw tables, and load all but its last day."""
-    with open_warehouse() as connection:
+    with open_raw() as connection:
         connection.execute(f"set memory_limit = '{memory_limit}'")
         connection.execute("select setseed(0.5)")
         connection.execute(
@@ -114,7 +115,10 @@ def load(rows: str, batch_id: str, loaded_at: str) -> None:
         connection.execute(
             """
             insert into raw.load_manifest
-            values (?, 'shop', 'simulated', 'log.csv', ?, null, ?, ?, 0, 0, ?, 0, true, null, null)
+            values (
+                ?, 'shop', 'simulated', 'log.csv', ?, null, ?, ?, 0, 0, ?, 0, true, null, null,
+                nextval('raw.load_numbers'), 0
+            )
             """,
             [batch_id, batch_id, count, count, loaded_at],
         )

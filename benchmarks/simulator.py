@@ -15,9 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.anime import read_anime
-from ingest.simulate import SimulationOptions, write_viewing_log
-from ingest.standins import write_anime_stand_in
+from ingest.making.stand_ins.anime import write_anime_stand_in
+from ingest.making.viewing import SimulationOptions, write_viewing_log
+from ingest.reading.anime import read_anime
 
 EVENTS_PER_VIEWER = 28
 SIZES = (1_000_000, 10_000_000)

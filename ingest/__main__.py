@@ -6,17 +6,17 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from ingest.clickstream.landing import ClickstreamOptions
-from ingest.errors import run_command, terminal_safe
-from ingest.event_logs.load import find_files, load_event_logs
-from ingest.event_logs.options import PLAIN_LAYOUT, EventLogOptions
-from ingest.landing import Batch, peek_current_batches, peek_event_logs
-from ingest.loading import load_file, load_stand_in, make_clickstream, simulate
-from ingest.simulate import SimulationOptions
+from common.errors import run_command, terminal_safe
+from common.warehouse import open_warehouse, warehouse_path
+from ingest.landing.clickstream import ClickstreamOptions
+from ingest.landing.event_logs import find_files, load_event_logs
+from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
+from ingest.landing.viewing import NAME as VIEWING
+from ingest.loads import load_file, load_stand_in, make_clickstream, simulate
+from ingest.making.viewing import SimulationOptions
+from ingest.reading.event_logs.options import PLAIN_LAYOUT, EventLogOptions
 from ingest.sources import SOURCES
 from ingest.status import status_lines
-from ingest.viewing import NAME as VIEWING
-from ingest.warehouse import open_warehouse, warehouse_path
 
 NEXT = "next: `python -m ingest status` shows what is loaded; `dbt build` makes the marts of it"
 

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from ingest.errors import UserError, terminal_safe
+from common.errors import UserError, terminal_safe
 
 NUMBER_HEADINGS = frozenset({"read", "loaded", "rejected", "duplicate", "rows", "first in row"})
 
@@ -21,7 +21,7 @@ def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
                 strftime(loaded_at, '%Y-%m-%d %H:%M:%S UTC')
             from raw.load_manifest
             where is_current
-            order by source, loaded_at, batch_id
+            order by source, load_number
             """
         ).fetchall()
         # A reason's text in brackets differs from row to row.

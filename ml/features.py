@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ingest.errors import UserError
-from ingest.warehouse import quote_identifier
+from common.errors import UserError
+from common.warehouse import quote_identifier
 from ml.tasks import Task
 
 # The splits that need rows with a known label: to fit, to calibrate, to evaluate.

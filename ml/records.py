@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from ingest.errors import UserError
+from common.errors import UserError
 from ml.estimators import Calibrated
 
 TABLES = ("model_runs", "metrics", "scores", "feature_importance")

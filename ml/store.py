@@ -10,7 +10,7 @@ import skops.io
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ingest.errors import UserError
+from common.errors import UserError
 from ml.calibration import Isotonic, Sigmoid
 from ml.estimators import Calibrated
 

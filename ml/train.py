@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ingest.errors import run_command
-from ingest.warehouse import open_warehouse, warehouse_path
+from common.errors import run_command
+from common.warehouse import open_warehouse, warehouse_path
 from ml.estimators import (
     BOOSTING_PARAMETERS,
     CHOSEN,

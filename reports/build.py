@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from ingest.errors import UserError, run_command
+from common.errors import UserError, run_command
 from reports.blocks import Page
 from reports.html import document
 from reports.pages import PAGES

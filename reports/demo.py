@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from ingest.errors import run_command
-from ingest.warehouse import open_warehouse, warehouse_path
+from common.errors import run_command
+from common.warehouse import open_warehouse, warehouse_path
 from reports.build import BUILD_FOLDER
 
 BIN = Path(sys.executable).parent

@@ -4,8 +4,8 @@ from typing import Any
 
 import duckdb
 
-from ingest.errors import UserError
-from ingest.warehouse import open_warehouse, quote_identifier
+from common.errors import UserError
+from common.warehouse import open_warehouse, quote_identifier
 from reports.blocks import Block, Page
 
 Row = dict[str, Any]

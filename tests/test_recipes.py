@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "docs" / "recipes").glob("*_*.md"))

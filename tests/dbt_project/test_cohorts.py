@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 from tests.compiled_models import CompiledModels, read_frame
 from tests.dbt_project.event_logs import movielens_log, random_log, user_dates
 from tests.pipeline import compile_models

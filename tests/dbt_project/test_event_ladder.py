@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
+from ingest.landing.manifest import open_raw, retire_batches
 from tests.pipeline import run_dbt
 
 LADDER = ("fct_events", "fct_sessions", "fct_user_days")
@@ -85,15 +86,16 @@ def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load
     """Land a load as ingest does, save that nothing is left out: the stream has to find what came twice."""
     if load.replaces:
         connection.execute("delete from raw.events where source = ?", [source])
-        connection.execute("update raw.load_manifest set is_current = false where source = ?", [source])
+        retire_batches(connection, source)
     batch_id = f"{source}-{place:04}"
     rows = len(load.events)
     connection.execute(
         """
         insert into raw.load_manifest
-        values (?, ?, 'real', 'f', 'f', null, ?, ?, 0, 0, ?, 0, true, null, null)
+        select ?, ?, 'real', 'f', 'f', null, ?, ?, 0, 0, ?, 0, true, null, null, nextval('raw.load_numbers'),
+            (select coalesce(max(revision), 0) from raw.load_manifest where source = ?)
         """,
-        [batch_id, source, rows, rows, at],
+        [batch_id, source, rows, rows, at, source],
     )
     connection.executemany(
         "insert into raw.events values (?, ?, ?, ?, ?, null, ?, null, ?, 'f', ?, ?)",
@@ -196,7 +198,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose warehouse has the staging views, and dbt's parsed project beside it."""
     path = tmp_path_factory.mktemp("ladder")
     with warehouse_in(path):
-        with open_warehouse():
+        with open_raw():
             pass
         run_dbt("run", path / "dbt", "--select", "+int_events_unioned", "stg_ingest__loads")
     return path

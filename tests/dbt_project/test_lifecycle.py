@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 from tests.compiled_models import CompiledModels
 from tests.dbt_project.event_logs import FIRST_DAY, random_log, user_dates
 from tests.pipeline import compile_models

@@ -5,8 +5,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from common.warehouse import open_warehouse
 from ingest.__main__ import main as ingest
-from ingest.warehouse import open_warehouse
+from ingest.landing.manifest import open_raw
 from tests.pipeline import run_dbt
 
 # Whose values tell of the future by design; everything else must be known at as_of.
@@ -59,7 +60,7 @@ HAND_MADE = [
 
 
 def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
-    with open_warehouse() as connection:
+    with open_raw() as connection:
         connection.executemany(
             "insert into raw.viewing_events values "
             "(?, ?, ?, ?, cast(? as timestamp), 1200, 1500, 0.8, 'tv', 'b', 'f', 1, now()::timestamp)",

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.warehouse import open_warehouse
 from ingest.__main__ import main as ingest
-from ingest.warehouse import open_warehouse
 from tests.pipeline import run_dbt
 
 

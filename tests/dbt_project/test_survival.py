@@ -13,7 +13,7 @@ from lifelines.statistics import logrank_test
 from lifelines.utils import median_survival_times
 from scipy import stats
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 from tests.compiled_models import CompiledModels, read_frame
 from tests.dbt_project.event_logs import movielens_log, user_dates
 

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 from tests.compiled_models import CompiledModels, read_frame
 from tests.dbt_project.event_logs import random_log, user_dates
 

@@ -9,7 +9,7 @@ import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.stats.proportion import proportion_confint
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 
 
 @pytest.fixture

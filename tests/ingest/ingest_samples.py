@@ -2,7 +2,7 @@
 
 import json
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 
 METADATA = {
     "license": {"name": "A licence", "url": "https://licence.example"},

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_samples import METADATA, anime_entry, json_lines
 
-from ingest.anime import anime_id, read_anime
-from ingest.delivery import Delivery
-from ingest.errors import UserError
-from ingest.standins import write_anime_stand_in
+from common.errors import UserError
+from ingest.making.stand_ins.anime import write_anime_stand_in
+from ingest.reading.anime import anime_id, read_anime
+from ingest.reading.delivery import Delivery
 
 ODD_TITLES = {
     "markup": "<script>alert('1')</script> & <b>bold</b>",

@@ -9,9 +9,9 @@ import duckdb
 import pytest
 from ingest_samples import anime_entry, json_lines
 
+from common.errors import UserError, run_command, terminal_safe
+from common.warehouse import open_warehouse
 from ingest.__main__ import main
-from ingest.errors import UserError, run_command, terminal_safe
-from ingest.warehouse import open_warehouse
 
 ROOT = Path(__file__).parents[2]
 HEADINGS = ["source", "origin", "file", "read", "loaded", "rejected", "duplicate", "loaded", "at"]

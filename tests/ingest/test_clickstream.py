@@ -8,7 +8,7 @@ import pytest
 from ingest_samples import manifest, query
 from scipy import stats
 
-from ingest.clickstream.model import END, START, Clickstream, load_config, simulate_clickstream
+from ingest.making.clickstream.model import END, START, Clickstream, load_config, simulate_clickstream
 
 CONFIG = load_config()
 

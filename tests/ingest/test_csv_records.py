@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import ingest.blocks
-from ingest.csv_records import RAW_TEXT, ROW_NUMBER, open_csv
-from ingest.errors import UserError
+import ingest.reading.blocks
+from common.errors import UserError
+from ingest.reading.csv_records import RAW_TEXT, ROW_NUMBER, open_csv
 
 WITH_FILE = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -22,7 +22,7 @@ def read(path: Path, block_bytes: int) -> tuple[list[dict], list[tuple[int, str,
     rows: list[dict] = []
     rejects: list[tuple[int, str, str]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingest.blocks, "BLOCK_BYTES", block_bytes)
+        patch.setattr(ingest.reading.blocks, "BLOCK_BYTES", block_bytes)
         for block in open_csv(path).blocks():
             rows += block.rows.to_pylist()
             rejects += [(reject.row_number, reject.reason, reject.raw_text) for reject in block.rejects]

@@ -17,7 +17,7 @@ from ingest_samples import manifest, query
 from pyarrow import parquet
 
 from ingest.__main__ import main
-from ingest.event_logs.statements import TIMES
+from ingest.reading.event_logs.statements import TIMES
 
 # The layout of small clickstream tools, as they write it; three of the dozen rows can't be used.
 DOZEN = """\
@@ -498,7 +498,7 @@ def test_a_killed_load_leaves_the_warehouse_as_it_was(ingest, write, warehouse):
     ingest("events", write("good.csv", as_csv(ROWS)), *FLAGS)
     many = as_jsonl([ROWS[0] | {"n": number} for number in range(200_000)])
     code = (
-        "import ingest.event_logs.load as load, os\n"
+        "import ingest.landing.event_logs as load, os\n"
         "from ingest.__main__ import main\n"
         "load.record = lambda *_: os._exit(9)\n"
         f"main({['events', str(write('many.jsonl', many)), *FLAGS]!r})"

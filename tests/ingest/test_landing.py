@@ -13,10 +13,10 @@ import pytest
 from ingest_samples import METADATA, anime_entry, json_lines, manifest, query
 from test_anime import ODD_TITLES
 
-import ingest.simulate as simulator
+import ingest.making.viewing as simulator
+from common.warehouse import open_warehouse
 from ingest.__main__ import main
-from ingest.landing import transaction
-from ingest.warehouse import open_warehouse
+from ingest.landing.manifest import transaction
 
 ROOT = Path(__file__).parents[2]
 SMALL_LOG = ("simulate", "--viewers", "30", "--days", "40", "--seed", "7")
@@ -73,7 +73,7 @@ def test_a_catalogue_is_loaded_with_its_line_in_the_manifest(ingest, write):
         from raw.load_manifest
         """
     )
-    assert (batch_id, found) == (f"anime-{sha256[:12]}", sha256)
+    assert (batch_id, found) == (f"anime-{sha256[:12]}-1", sha256)
     assert (licence, published_on) == ("A licence", "2025-12-13")
     assert seconds > 0 and 0 <= age < 60
     assert query("select distinct _batch_id, _source_file from raw.anime") == [(batch_id, "release.jsonl")]
@@ -124,8 +124,9 @@ def test_another_catalogue_replaces_the_one_there_is_and_the_first_can_come_back
         ("real", "second.jsonl", 3, 3, 0, 0, False),
         ("real", "first.jsonl", 2, 2, 0, 0, True),
     ]
-    ids = [batch_id for (batch_id,) in query("select batch_id from raw.load_manifest order by loaded_at")]
-    assert ids[2] == ids[0] + "-2"
+    ids = [batch_id for (batch_id,) in query("select batch_id from raw.load_manifest order by load_number")]
+    assert [batch_id.rsplit("-", 1)[1] for batch_id in ids] == ["1", "2", "3"]
+    assert ids[2].rsplit("-", 1)[0] == ids[0].rsplit("-", 1)[0]
     assert query("select distinct _batch_id from raw.anime") == [(ids[2],)]
 
 
@@ -298,7 +299,7 @@ def test_a_bad_file_changes_nothing(kind, loaded, ingest_fails, write, tmp_path)
 
 KILLED = """
 import os, signal, sys
-import ingest.landing, ingest.viewing
+import ingest.landing.deliveries, ingest.landing.viewing
 from ingest.__main__ import main
 
 def die(*_):
@@ -309,7 +310,7 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("target", ["ingest.landing.record", "ingest.viewing.record"])
+@pytest.mark.parametrize("target", ["ingest.landing.deliveries.record", "ingest.landing.viewing.record"])
 def test_a_load_that_is_killed_did_not_happen(target, loaded, ingest, write):
     before = snapshot()
     path = write("b.jsonl", json_lines(*(anime_entry(number) for number in range(20, 60))))
@@ -324,17 +325,17 @@ def test_a_load_that_is_killed_did_not_happen(target, loaded, ingest, write):
 
 PAUSED = """
 import sys
-import ingest.landing
+import ingest.landing.deliveries
 from ingest.__main__ import main
 
-record = ingest.landing.record
+record = ingest.landing.deliveries.record
 
 def pause(*arguments):
     print("inserted", flush=True)
     sys.stdin.readline()
     record(*arguments)
 
-ingest.landing.record = pause
+ingest.landing.deliveries.record = pause
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from ingest_samples import manifest, query
 
-from ingest.delivery import Delivery
-from ingest.errors import UserError
-from ingest.movielens import folder_sha256, read_movielens
-from ingest.movielens_stand_in import write_movielens_stand_in
+from common.errors import UserError
+from ingest.making.stand_ins.movielens import write_movielens_stand_in
+from ingest.reading.delivery import Delivery
+from ingest.reading.movielens import folder_sha256, read_movielens
 
 FILES = {
     "ratings.csv": "userId,movieId,rating,timestamp\n1,10,4.0,964982703\n2,10,0.5,964982703\n",

@@ -10,12 +10,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from statsmodels.api import GLM, families
 
-from ingest.anime import read_anime
-from ingest.errors import UserError
-from ingest.simulate import SimulatedLog, SimulationOptions, write_viewing_log
-from ingest.simulate.config import load_config
-from ingest.simulate.randomness import draw, seed_key
-from ingest.standins import write_anime_stand_in
+from common.errors import UserError
+from ingest.making.stand_ins.anime import write_anime_stand_in
+from ingest.making.viewing import SimulatedLog, SimulationOptions, write_viewing_log
+from ingest.making.viewing.config import load_config
+from ingest.making.viewing.randomness import draw, seed_key
+from ingest.reading.anime import read_anime
 
 REAL_CATALOGUE = Path(__file__).parents[3] / "shared/data/anime-offline-database.jsonl.zst"
 OPTIONS = SimulationOptions()

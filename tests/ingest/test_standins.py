@@ -5,10 +5,11 @@ from statistics import mean, median, stdev
 
 import pytest
 
-from ingest.anime import read_anime
+from ingest.making.stand_ins.anime import write_anime_stand_in
+from ingest.making.stand_ins.steam import write_steam_stand_in
+from ingest.reading.anime import read_anime
+from ingest.reading.steam import read_steam
 from ingest.sources import SOURCES
-from ingest.standins import write_anime_stand_in, write_steam_stand_in
-from ingest.steam import read_steam
 
 
 @pytest.fixture(scope="module")

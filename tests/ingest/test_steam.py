@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_anime import ODD_TITLES
 
-from ingest.delivery import Delivery
-from ingest.errors import UserError
-from ingest.steam import read_steam
+from common.errors import UserError
+from ingest.reading.delivery import Delivery
+from ingest.reading.steam import read_steam
 
 GOOD = "5250,Dota 2,play,0.2,0\n"
 

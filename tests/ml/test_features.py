@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from worlds import load_world
 
-from ingest.errors import UserError, run_command
-from ingest.warehouse import open_warehouse
+from common.errors import UserError, run_command
+from common.warehouse import open_warehouse
 from ml import train
 from ml.features import FeatureTable, read_features
 from ml.tasks import NEXT_EPISODE

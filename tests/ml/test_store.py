@@ -11,7 +11,7 @@ import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ingest.errors import UserError
+from common.errors import UserError
 from ml.calibration import Calibrator, Isotonic, Sigmoid
 from ml.estimators import Calibrated
 from ml.store import load_model, save_model

@@ -7,7 +7,7 @@ import pytest
 
 from ml.tasks import TASKS, Task
 
-RAW_TABLES = Path(__file__).parents[2] / "ingest" / "raw_tables.sql"
+RAW_TABLES = Path(__file__).parents[2] / "ingest" / "landing" / "raw_tables.sql"
 
 
 def truth_columns() -> set[str]:

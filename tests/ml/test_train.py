@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from worlds import copy_warehouse, fetch, load_world, make_world
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
 from ml import records, train
 from ml.features import read_features
 from ml.importance import circular_features

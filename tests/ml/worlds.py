@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ingest.warehouse import open_warehouse
+from common.warehouse import open_warehouse
+from ingest.landing.manifest import open_raw
 from ml.tasks import NEXT_EPISODE
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ def create_ml_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def load_world(world: pl.DataFrame) -> None:
     """Put `world` where dbt and the simulator would put it, in the warehouse of `WAREHOUSE_PATH`."""
-    with open_warehouse() as connection:
+    with open_raw() as connection:
         create_ml_tables(connection)
         connection.execute("create schema if not exists marts")
         connection.register("world", world)

@@ -7,7 +7,7 @@ import sqlglot
 import vl_convert
 from sqlglot import expressions
 
-from ingest.warehouse import warehouse_path
+from common.warehouse import warehouse_path
 from reports.blocks import Block
 from reports.charts import drawings, is_chart
 from reports.pages import PAGES

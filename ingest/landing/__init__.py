@@ -1,0 +1,1 @@
+"""What lands rows in `raw` and `truth`: one transaction a load, its line in the manifest, its rejects."""
