@@ -45,7 +45,7 @@ def assert_equal_to_lifelines(curve: pl.DataFrame, durations: list[int], ended: 
     assert times.tolist() == [int(time) for time in table.index]
     for column, name in (
         ("at_risk_count", "at_risk"),
-        ("event_count", "observed"),
+        ("ended_count", "observed"),
         ("censored_count", "censored"),
     ):
         assert curve[column].to_list() == table[name].to_list(), column

@@ -95,7 +95,7 @@ segments as (
         select
             source,
             user_id,
-            '{{ property }}' as segment_name,
+            {{ quote_text(property) }} as segment_name,
             {{ json_text('properties', property) }} as segment_value
         from first_events
         where properties is not null

@@ -24,6 +24,8 @@ select
     completion,
     {{ seconds_between('previous_ended_at', 'started_at') }} as idle_seconds,
     next_episode_started_at,
+    next_episode_ended_at,
+    window_ends_at,
     outcome,
     outcome_known_at,
     case outcome when 'continued' then true when 'stopped' then false end as has_continued
