@@ -106,8 +106,8 @@ def test_the_log_cut_at_any_moment_gives_the_same_features(
 
 
 def views_at_a_time(built_warehouse: Path) -> pl.DataFrame:
-    """Evenings of 40 viewers with several views on at a time, of few titles an evening; on half of the evenings the
-    next episode of one of two weeks ago, begun just before its window closes."""
+    """Evenings of 40 viewers with several views on at a time, of two titles each; on half of the evenings the
+    next episode of a view of two weeks ago, too, begun just before its window closes."""
     with duckdb.connect(str(built_warehouse), read_only=True) as connection:
         titles = connection.execute(
             "select anime_id from raw.anime where episodes > 8 order by anime_id limit 400"
@@ -212,7 +212,7 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
     # x: 1 of viewer 1's 1 earlier title, against 2 of 2; y: 0 of 1, against 1 of 2.
     assert before["taste_match"] == pytest.approx((0.0 + -0.5) / 2)
 
-    # Twenty minutes on it is known: event 1 continued, 2 stopped; 5, continued by this very view, in two weeks.
+    # Twenty minutes on it is known: event 1 continued, 2 stopped; 5, continued by this view, is open.
     after = rows[6]
     assert (after["user_known_outcomes_count"], after["user_known_continued_count"]) == (2, 1)
     assert (after["title_views_count"], after["title_known_outcomes_count"]) == (2, 0)

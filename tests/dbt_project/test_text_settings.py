@@ -1,8 +1,7 @@
-"""Names in the settings may hold any text: an event, a property of a log, whatever the quotes and dots in it."""
+"""Names in the settings may hold any text: that of an event or a property, whatever its quotes and dots."""
 
 import json
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import polars as pl
