@@ -1,5 +1,5 @@
--- Whatever a feature counts had ended, or was known, when it is predicted: the latest moment behind each kind of feature,
--- carried along beside it, is not after as_of, and no pause runs backwards.
+-- Whatever a feature counts had ended, or was known, at as_of: the latest moment behind each kind of feature, carried
+-- along beside it, is not after that, and no pause runs backwards.
 with features as (
     select * from {{ ref('feat_next_episode') }}
 )

@@ -54,7 +54,8 @@ select
     viewer_histories.user_known_continued_count,
     viewer_histories.user_continuation_rate,
     viewer_histories.user_mean_completion,
-    {{ hours_of_pause('viewer_histories.user_previous_ended_at', 'views.started_at') }} as user_hours_since_previous_view,
+    {{ hours_of_pause('viewer_histories.user_previous_ended_at', 'views.started_at') }}
+        as user_hours_since_previous_view,
     run_histories.run_views_count,
     run_histories.run_mean_completion,
     {{ hours_of_pause('run_histories.run_previous_ended_at', 'views.started_at') }} as run_hours_since_previous_view,

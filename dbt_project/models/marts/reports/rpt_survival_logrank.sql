@@ -1,3 +1,6 @@
+{#- A table: of a segment with 200 values the join of all pairs takes 1.3 s, which every reader would wait for. -#}
+{{ config(materialized='table') }}
+
 with survival as (
     select * from {{ ref('fct_survival') }}
     where curve = 'time_to_churn' and segment_name <> 'all'
