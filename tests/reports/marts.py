@@ -142,6 +142,7 @@ def _viewing() -> dict[str, list[tuple[Any, ...]]]:
             (1, "anime", "real", "as published", "anime.jsonl.zst", "ODbL", 39_277, 39_270, 5, 2, at),
             (2, "viewing", "simulated", "made by this project", None, None, 250_000, 250_000, 0, 0, at),
             (3, "steam", "stand-in", "no real file given", MARKUP, "none", 200_000, 200_000, 0, 0, at),
+            (4, "web_shop_events", "real", "as published", "shop.csv", None, 9, 9, 0, 0, at),
         ],
         "rpt_headline_figures": [
             (1, "Views", "viewing", 251_734, "count", None, None, None, None),
