@@ -10,6 +10,6 @@ select
 from views
 window run_so_far as (
     partition by user_id, anime_id
-    order by ended_at asc, event_id asc
+    order by ended_at asc, delivery_number asc
     rows between unbounded preceding and 1 preceding
 )

@@ -11,11 +11,12 @@ with views as (
 watched as (
     select
         event_id,
+        delivery_number,
         user_id,
         anime_id,
         ended_at as occurred_at,
         true as is_watched,
-        row_number() over (partition by user_id, anime_id order by ended_at asc, event_id asc) = 1 as is_first_of_title,
+        row_number() over (partition by user_id, anime_id order by ended_at asc, delivery_number asc) = 1 as is_first_of_title,
         completion,
         false as is_known,
         false as is_continued
@@ -26,6 +27,7 @@ watched as (
 closed as (
     select
         event_id,
+        delivery_number,
         user_id,
         anime_id,
         counted_at as occurred_at,
@@ -42,6 +44,7 @@ closed as (
 continued_late as (
     select
         event_id,
+        delivery_number,
         user_id,
         anime_id,
         next_episode_ended_at as occurred_at,

@@ -18,7 +18,7 @@ accumulated as (
     from timeline
     window viewer_so_far as (
         partition by user_id
-        order by occurred_at asc, is_watched desc, event_id asc, is_known desc
+        order by occurred_at asc, is_watched desc, delivery_number asc, is_known desc
         rows between unbounded preceding and 1 preceding
     )
 )

@@ -57,7 +57,7 @@ final_views as (
     from views
     qualify row_number() over (
         partition by user_id, anime_id
-        order by episode_number desc, started_at desc, event_id desc
+        order by episode_number desc, started_at desc, delivery_number desc
     ) = 1
 )
 
