@@ -112,6 +112,7 @@ def views_at_a_time(built_warehouse: Path) -> pl.DataFrame:
         titles = connection.execute(
             "select anime_id from raw.anime where episodes > 8 order by anime_id limit 400"
         ).fetchall()
+        load = connection.execute("select _batch_id, _loaded_at from raw.viewing_events limit 1").fetchone()
     random = np.random.default_rng(3)
     rows: list[tuple[int, str, int, datetime, int]] = []
     for user in range(1, 41):
@@ -137,10 +138,10 @@ def views_at_a_time(built_warehouse: Path) -> pl.DataFrame:
         episode_seconds=pl.lit(7_200),
         completion=pl.col("watch_seconds") / 7_200,
         device=pl.lit("tv"),
-        _batch_id=pl.lit("b"),
+        _batch_id=pl.lit(load[0]),
         _source_file=pl.lit("f"),
         _row_number=pl.int_range(pl.len()),
-        _loaded_at=pl.lit(datetime(2025, 6, 1)),
+        _loaded_at=pl.lit(load[1]),
     )
 
 
@@ -169,8 +170,14 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
     with open_raw() as connection:
         connection.executemany(
             "insert into raw.viewing_events values "
-            "(?, ?, ?, ?, cast(? as timestamp), 1200, 1500, 0.8, 'tv', 'b', 'f', 1, now()::timestamp)",
-            HAND_MADE,
+            "(?, ?, ?, ?, cast(? as timestamp), 1200, 1500, 0.8, 'tv', 'b', 'f', ?, '2025-04-01')",
+            [(*row, row[0]) for row in HAND_MADE],
+        )
+        connection.execute(
+            "insert into raw.load_manifest by name select 'b' as batch_id, 'viewing' as source,"
+            " 'simulated' as origin, 'f' as file_name, '' as sha256, 7 as rows_read, 7 as rows_loaded,"
+            " 0 as rows_rejected, 0 as rows_duplicate, '2025-04-01' as loaded_at, 0 as load_seconds,"
+            " true as is_current, 1 as load_number, 0 as revision"
         )
         connection.executemany(
             "insert into raw.viewing_viewers "
