@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from common.warehouse import open_warehouse, warehouse_path
+from common.warehouse import is_file, open_warehouse, warehouse_path
 
 RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
@@ -90,7 +90,7 @@ def peek_current_batches(source: str) -> list[Batch]:
     Raises:
         UserError: another process holds the warehouse, or it is no warehouse.
     """
-    if not warehouse_path().exists():
+    if not is_file(warehouse_path()):
         return []
     with open_raw() as connection:
         return current_batches(connection, source)
@@ -102,7 +102,7 @@ def peek_event_logs() -> list[Batch]:
     Raises:
         UserError: as `peek_current_batches`.
     """
-    if not warehouse_path().exists():
+    if not is_file(warehouse_path()):
         return []
     with open_raw() as connection:
         rows = connection.execute("select distinct source from raw.events order by source").fetchall()
