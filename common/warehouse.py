@@ -22,6 +22,8 @@ CONFIG = {
 # A path that DuckDB takes for a database elsewhere, and file names that need no quoting anywhere.
 PREFIX = re.compile(r":|\w\w+:")
 NAME = re.compile(r"\w[\w .-]*")
+# dbt takes the path for an address; the last are bytes that are no UTF-8.
+FORBIDDEN = re.compile(r"[#?;\ud800-\udfff]")
 # DuckDB names the database after the file; with one of these names `marts.x` would be ambiguous, or refused.
 RESERVED_NAMES = {
     "raw",
@@ -35,11 +37,10 @@ RESERVED_NAMES = {
     "temp",
     "memory",
 }
-OUT_OF_ROOM = (duckdb.IOException, duckdb.OutOfMemoryException, MemoryError)
-# What reading blocks that were overwritten ends in.
+OUT_OF_ROOM = (duckdb.IOException, duckdb.OutOfMemoryException)
+# What else reading a damaged file ends in.
 DAMAGED = (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
 OTHER_PROGRAM = "it is a file of another program"
-LONGEST_SHOWN = 200
 
 
 def warehouse_path() -> Path:
@@ -69,7 +70,10 @@ def open_warehouse(*, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnec
             f"{path}: {_first_line(error)}: nothing was kept of this step; free disk space or memory and run "
             "it again"
         ) from error
-    except DAMAGED as error:
+    except duckdb.Error as error:
+        # A checksum that is wrong has no class of its own.
+        if type(error) is not duckdb.Error and not isinstance(error, DAMAGED):
+            raise
         raise UserError(
             f"{path} can't be read on ({_first_line(error)}): if it is damaged, move it away and load anew"
         ) from error
@@ -92,7 +96,7 @@ def connect(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(path), read_only=read_only, config=dict(config))
-    except (OSError, ValueError, MemoryError, duckdb.Error) as error:
+    except (OSError, duckdb.Error) as error:
         raise UserError(_explain(path, error)) from error
     # What has rows of its own is opened as a view of them, or by an extension that happens to be there.
     opened = "select 1 from duckdb_databases() where type = 'duckdb' and path is not null and not internal"
@@ -127,10 +131,10 @@ def _refuse_name(path: Path) -> None:
     `:memory:` would be a warehouse that ends with the process, `md:x` and `sqlite:x` ask for extensions, and
     both programs name the database after the file, without quoting that everywhere.
     """
-    if PREFIX.match(str(path)) or not NAME.fullmatch(path.name) or set("#?;") & set(str(path)):
+    if PREFIX.match(str(path)) or not NAME.fullmatch(path.name) or FORBIDDEN.search(str(path)):
         raise UserError(
-            f"{_short(path)} can't be a warehouse: set WAREHOUSE_PATH to a file whose name has letters, "
-            "digits, spaces, _, - and dots"
+            f"{path} can't be a warehouse: set WAREHOUSE_PATH to a file whose name has letters, digits, "
+            "spaces, _, - and dots, in folders without #, ? and ;"
         )
     name = path.name.split(".")[0]
     if name.lower() in RESERVED_NAMES:
@@ -145,16 +149,10 @@ def _explain(path: Path, reason: Exception | str) -> str:
     if "Extension" in str(reason):
         reason = OTHER_PROGRAM
     return (
-        f"{_short(path)} can't be opened as a warehouse ({_first_line(reason)}): move it away, or set "
-        "WAREHOUSE_PATH"
+        f"{path} can't be opened as a warehouse ({_first_line(reason)}): move it away, or set WAREHOUSE_PATH"
     )
 
 
 def _first_line(reason: Exception | str) -> str:
     text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason) or type(reason).__name__
-    return _short(text.partition("\n")[0])
-
-
-def _short(text: object) -> str:
-    shown = str(text)
-    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]} …"
+    return text.partition("\n")[0]
