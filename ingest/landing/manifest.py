@@ -84,6 +84,14 @@ def current_batches(connection: duckdb.DuckDBPyConnection, source: str) -> list[
     return [Batch(*row) for row in rows]
 
 
+def loaded_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The names of the sources that are loaded now, in order."""
+    rows = connection.execute(
+        "select distinct source from raw.load_manifest where is_current order by source"
+    ).fetchall()
+    return [source for (source,) in rows]
+
+
 def peek_current_batches(source: str) -> list[Batch]:
     """`current_batches` of the warehouse as it stands, which may not exist yet.
 
@@ -120,6 +128,18 @@ def retire_batches(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     """Mark all loads of a source, whose rows were just deleted, as no longer current."""
     connection.execute(
         "update raw.load_manifest set is_current = false, revision = revision + 1 where source = ?", [source]
+    )
+
+
+def retire_batch(connection: duckdb.DuckDBPyConnection, source: str, batch_id: str) -> None:
+    """Mark one load of a source, whose rows were just deleted, as no longer current."""
+    connection.execute(
+        """
+        update raw.load_manifest
+        set is_current = is_current and batch_id <> ?, revision = revision + 1
+        where source = ?
+        """,
+        [batch_id, source],
     )
 
 
