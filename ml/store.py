@@ -64,7 +64,8 @@ def clear_models(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None
     Call it with a connection that writes: as long as it is open, no other run can be in between.
     """
     known = {name for (name,) in connection.execute("select model_file from ml.model_runs").fetchall()}
-    for path in models_folder(warehouse).glob("*.skops"):
+    folder = models_folder(warehouse)
+    for path in [*folder.glob("*.skops"), *folder.glob(".*.skops.*")]:
         if str(path.relative_to(warehouse.parent)) not in known:
             path.unlink(missing_ok=True)
 
