@@ -18,6 +18,14 @@ from dbt_common.exceptions import DbtRuntimeError
 from common.errors import UserError
 from common.warehouse import CONFIG, connect
 
+# The manifest of loads, in a warehouse from before loads were numbered.
+UNNUMBERED = """
+    select 1
+    from duckdb_columns()
+    where schema_name = 'raw' and table_name = 'load_manifest'
+    having count(*) > 0 and not list_contains(list(column_name), 'load_number')
+"""
+
 
 class Plugin(BasePlugin):
     """The name that dbt-duckdb looks for."""
@@ -28,15 +36,19 @@ class Plugin(BasePlugin):
         """Called before dbt connects: what it connects to is then the database that is held here.
 
         Raises:
-            DbtRuntimeError: the warehouse can't be opened, in one line.
+            DbtRuntimeError: the warehouse can't be opened, or lacks what ingest adds to it, in one line.
         """
         config |= CONFIG
         if self._held:
             return
         try:
-            self._held = connect(Path(creds.path), config)
+            held = connect(Path(creds.path), config)
         except UserError as error:
             raise DbtRuntimeError(str(error)) from error
+        if held.execute(UNNUMBERED).fetchall():
+            held.close()
+            raise DbtRuntimeError(f"{creds.path} is of an older version: run `python -m ingest` once")
+        self._held = held
         get_event_manager().add_callback(self._let_go)
 
     def _let_go(self, event: EventMsg) -> None:

@@ -1,16 +1,21 @@
 """A dbt command sees one state of the warehouse: nothing gets in before it is over, then everything does."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
+from dbt_common.exceptions import DbtRuntimeError
 
+from common.dbt_hold import Plugin
 from ingest.__main__ import main as ingest
+from ingest.landing.manifest import open_raw
 from tests.pipeline import PROJECT
 
 # Another program: for each line it reads, it tries to write to the warehouse and says how that went.
@@ -104,3 +109,25 @@ def test_dbt_says_in_one_line_what_is_wrong_with_the_warehouse(
     assert not result.success
     [line] = [line.strip() for line in capsys.readouterr().out.splitlines() if str(warehouse) in line]
     assert line.startswith(f"{warehouse} can't be opened as a warehouse (a folder): ")
+
+
+def test_dbt_says_in_one_line_that_a_warehouse_is_older_than_the_project(
+    warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "older.duckdb"
+    shutil.copyfile(warehouse, older)
+    with duckdb.connect(str(older)) as connection:
+        connection.execute(
+            "create table kept as select * exclude (load_number, revision) from raw.load_manifest"
+        )
+        connection.execute("drop table raw.load_manifest")
+        connection.execute("create table raw.load_manifest as select * from kept")
+    plugin = Plugin("dbt_hold", {})
+    credentials = SimpleNamespace(path=str(older))
+    with pytest.raises(DbtRuntimeError, match="is of an older version: run `python -m ingest` once"):
+        plugin.update_connection_config(credentials, {})
+    monkeypatch.setenv("WAREHOUSE_PATH", str(older))
+    with open_raw():
+        pass
+    plugin.update_connection_config(credentials, {})
+    plugin._let_go(SimpleNamespace(info=SimpleNamespace(name="CommandCompleted")))
