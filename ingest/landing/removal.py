@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from common.errors import UserError
+from common.errors import UserError, terminal_safe
 from ingest.landing.clickstream import retire_log
 from ingest.landing.manifest import Batch, current_batches, loaded_sources, retire, retire_batch
 from ingest.landing.viewing import NAME as VIEWING
@@ -33,10 +33,12 @@ def remove_loads(connection: duckdb.DuckDBPyConnection, source: str, file_name: 
     Raises:
         UserError: nothing is loaded for the source, or nothing of such a file.
     """
+    sources = loaded_sources(connection)
+    if source not in sources:
+        raise UserError(f"nothing is loaded as {source}: there is {_listed(sources)}")
     loads = current_batches(connection, source)
-    if not loads:
-        raise UserError(f"nothing is loaded as {source}: there is {_listed(loaded_sources(connection))}")
-    chosen = [load for load in loads if file_name in (None, load.file_name)]
+    # A name as `status` shows it will do.
+    chosen = [load for load in loads if file_name in (None, load.file_name, terminal_safe(load.file_name))]
     if not chosen:
         names = _listed([load.file_name for load in loads])
         raise UserError(f"{source} has no rows of a file {file_name}: there is {names}")

@@ -143,6 +143,11 @@ def test_all_loads_of_files_of_a_name_go_and_the_last_takes_the_source_with_it(l
     assert "shop" not in contents()
 
 
+def test_a_file_can_be_named_as_status_shows_it(loaded, ingest, write) -> None:
+    ingest("events", write("bell\x07.csv", LOGS["c.csv"].replace("4,", "6,")), "--source", "shop")
+    assert "they came from bell\\x07.csv" in ingest("remove", "shop", "--file", "bell\\x07.csv")
+
+
 def test_a_load_of_steam_can_be_removed_alone(loaded, ingest, write) -> None:
     ingest("steam", write("first.csv", "1,Game,play,2.0,0\n"))
     ingest("steam", write("second.csv", "1,Game,play,2.0,0\n2,Game,play,3.0,0\n"))
@@ -154,6 +159,7 @@ def test_a_load_of_steam_can_be_removed_alone(loaded, ingest, write) -> None:
     ("arguments", "line"),
     [
         (("shops",), f"nothing is loaded as shops: there is {', '.join(SOURCES)}"),
+        (("\udcff",), f"nothing is loaded as \\udcff: there is {', '.join(SOURCES)}"),
         (("shop", "--file", "d.csv"), "shop has no rows of a file d.csv: there is a.csv, b.csv, c.csv"),
     ],
 )
