@@ -101,7 +101,8 @@ def load(connection: duckdb.DuckDBPyConnection, folder: Path) -> CompiledModels:
         """
         select
             source, user_id, 'e' as event_id, 'event' as event_name, null as item_id, null as device,
-            null as properties, cast(activity_date as timestamp) as occurred_at, row_number() over () as delivery_number
+            null as properties, cast(activity_date as timestamp) as occurred_at,
+            row_number() over () as delivery_number
         from marts.fct_user_days
         where day_number = 0 or activity_date = (select max(activity_date) from marts.fct_user_days)
         """,
