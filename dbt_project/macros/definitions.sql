@@ -11,13 +11,3 @@
     {%- for goal in var('conversion_events') -%} {%- do goals.append(quote_text(goal)) -%} {%- endfor -%}
     {{ '(' ~ event_name ~ ' in (' ~ goals | join(', ') ~ '))' if goals else 'false' }}
 {%- endmacro %}
-
-{# Whether retention is asked for as usual: any event, first time, calendar periods. #}
-{% macro retention_is_plain() -%}
-    {{ return(
-        not var('retention_entry_event')
-        and not var('retention_return_event')
-        and var('retention_cohort_mode') == 'first_time'
-        and var('retention_period_mode') == 'calendar'
-    ) }}
-{%- endmacro %}
