@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import run_command, terminal_safe
 from common.warehouse import open_warehouse, warehouse_path
 from ingest.landing.clickstream import ClickstreamOptions
-from ingest.landing.event_logs import find_files, load_event_logs
+from ingest.landing.event_logs import LoadedLog, find_files, load_event_logs
 from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.loads import load_file, load_stand_in, make_clickstream, simulate
@@ -60,13 +60,17 @@ def _run_events(arguments: argparse.Namespace) -> None:
         properties=arguments.properties,
         date_order=arguments.date_order,
         time_zone=arguments.time_zone,
+        event_name=arguments.event_name,
+        every_row=arguments.every_row,
     )
     paths = find_files(arguments.files)
-    batches = load_event_logs(paths, options, arguments.max_rejects)
-    if len(batches) < len(paths):
-        count = len(paths) - len(batches)
+    loads = load_event_logs(paths, options, arguments.max_rejects, replace=arguments.replace)
+    if len(loads) < len(paths):
+        count = len(paths) - len(loads)
         print(f"{count:,} of {len(paths):,} files loaded already: nothing to do for them")
-    _print_summaries(batches)
+    for load in loads:
+        _print_summaries([load.batch])
+        _print_known(load)
     print(NEXT)
 
 
@@ -146,6 +150,7 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--user", metavar="COL", help="column with the user's id")
     command.add_argument("--event", metavar="COL", help="column with the event's name")
+    command.add_argument("--event-name", metavar="NAME", help="name of every event, in place of --event")
     command.add_argument("--at", metavar="COL", help="column with the time: ISO 8601, or a number since 1970")
     command.add_argument(
         "--session", metavar="COL", help="column with the session's id; else the gap decides"
@@ -167,6 +172,14 @@ def _add_events(command: argparse.ArgumentParser) -> None:
         )
     command.add_argument(
         "--time-zone", default="UTC", metavar="ZONE", help="of times that name none; default: %(default)s"
+    )
+    command.add_argument(
+        "--every-row",
+        action="store_true",
+        help="each row is an event of its own, rows alike in two files too: for times that are whole dates",
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="take out what was loaded of these files, and read them anew"
     )
     _add_max_rejects(command)
     command.set_defaults(run=_run_events)
@@ -207,6 +220,18 @@ def _report_loaded(batches: list[Batch]) -> bool:
     for batch in batches:
         print(f"{batch.source} ({batch.origin}): loaded already, from {terminal_safe(batch.file_name)}")
     return bool(batches)
+
+
+def _print_known(load: LoadedLog) -> None:
+    """What of a log the source held before, as the same events or as others."""
+    name = f"{load.batch.source}, {terminal_safe(load.batch.file_name)}"
+    if load.rows_held:
+        print(f"{name}: {load.rows_held:,} of its events were held already, and are there once")
+    if load.is_likely_known:
+        print(
+            f"{name}: warning: {load.met_share:.0%} of its new events are of users who have others at that "
+            "instant: is it a log loaded before, read in another way? --replace takes a file out first"
+        )
 
 
 def _print_summaries(batches: list[Batch]) -> None:

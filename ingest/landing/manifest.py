@@ -123,6 +123,18 @@ def retire_batches(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     )
 
 
+def retire_batch(connection: duckdb.DuckDBPyConnection, source: str, batch_id: str) -> None:
+    """Mark one load of a source, whose rows were just deleted, as no longer current."""
+    connection.execute(
+        """
+        update raw.load_manifest
+        set is_current = is_current and batch_id <> ?, revision = revision + 1
+        where source = ?
+        """,
+        [batch_id, source],
+    )
+
+
 def new_stamp(connection: duckdb.DuckDBPyConnection, source: str, sha256: str) -> Stamp:
     """What a new load of a source is known by; its number and id are never used again.
 
