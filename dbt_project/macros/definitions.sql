@@ -9,13 +9,3 @@
 {% macro is_conversion(event_name) -%}
     ({{ event_name }} in ('{{ var('conversion_events') | join("', '") }}'))
 {%- endmacro %}
-
-{# Whether retention is asked for as usual: any event, first time, calendar periods. #}
-{% macro retention_is_plain() -%}
-    {{ return(
-        not var('retention_entry_event')
-        and not var('retention_return_event')
-        and var('retention_cohort_mode') == 'first_time'
-        and var('retention_period_mode') == 'calendar'
-    ) }}
-{%- endmacro %}

@@ -21,7 +21,7 @@ from common.warehouse import open_warehouse
 from ingest.landing.manifest import open_raw, retire_batches
 from tests.pipeline import run_dbt
 
-LADDER = ("fct_events", "fct_sessions", "fct_user_days")
+LADDER = ("fct_events", "int_sessions_aggregated", "fct_sessions", "fct_user_days")
 GAP = timedelta(minutes=30)
 FIRST_DAY = datetime(2024, 2, 28)
 FIRST_LOAD = datetime(2025, 1, 1)
@@ -83,12 +83,17 @@ def warehouse_in(folder: Path) -> Iterator[None]:
 
 
 def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load: Load, at: datetime) -> None:
-    """Land a load as ingest does, save that nothing is left out: the stream has to find what came twice."""
+    """Land a load as ingest does: an event that the source has already, by its id, is left out."""
     if load.replaces:
         connection.execute("delete from raw.events where source = ?", [source])
         retire_batches(connection, source)
+    held = {
+        row[0]
+        for row in connection.execute("select event_id from raw.events where source = ?", [source]).fetchall()
+    }
+    events = [event for event in first_of_each_id(load.events) if event[1].event_id not in held]
     batch_id = f"{source}-{place:04}"
-    rows = len(load.events)
+    rows = len(events)
     connection.execute(
         """
         insert into raw.load_manifest
@@ -97,20 +102,30 @@ def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load
         """,
         [batch_id, source, rows, rows, at, source],
     )
+    if not events:
+        return
     connection.executemany(
         "insert into raw.events values (?, ?, ?, ?, ?, null, ?, null, ?, 'f', ?, ?)",
-        [
-            [source, *event[:4], event.occurred_at, batch_id, row_number, at]
-            for row_number, event in enumerate(load.events, start=1)
-        ],
+        [[source, *event[:4], event.occurred_at, batch_id, row_number, at] for row_number, event in events],
     )
+
+
+def first_of_each_id(events: list[Event]) -> list[tuple[int, Event]]:
+    """Each with the number of its row."""
+    first = {event.event_id: (number, event) for number, event in reversed(list(enumerate(events, start=1)))}
+    return sorted(first.values())
 
 
 def tables() -> dict[str, list[tuple]]:
     with open_warehouse(read_only=True) as connection:
         return {
-            name: sorted(connection.execute(f"from marts.{name}").fetchall(), key=repr) for name in LADDER
+            name: sorted(connection.execute(f"from {schema_of(name)}.{name}").fetchall(), key=repr)
+            for name in LADDER
         }
+
+
+def schema_of(model: str) -> str:
+    return "intermediate" if model.startswith("int_") else "marts"
 
 
 def received(loads: list[Load]) -> list[Event]:
@@ -120,7 +135,7 @@ def received(loads: list[Load]) -> list[Event]:
         if load.replaces:
             kept = {}
         for event in load.events:
-            kept.setdefault(event.event_id, event)
+            kept.setdefault(event.event_id, event)  # in the order of delivery
     return list(kept.values())
 
 
@@ -130,19 +145,19 @@ def sessions_of(events: list[Event]) -> set[tuple]:
     last: dict[str, datetime] = {}
     numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
     current: dict[str, int] = {}
-    for event in sorted(events, key=lambda event: (event.occurred_at, event.event_id)):
+    for event in sorted(events, key=lambda event: event.occurred_at):
         user = event.user_id
         if event.session_id is None:
             if user not in last or event.occurred_at - last[user] > GAP:
                 current[user] = next(numbers[user])
             last[user] = event.occurred_at
-        has_own_id = event.session_id is not None
-        sessions[user, has_own_id, event.session_id or f"{user}-{current[user]}"].append(event)
+        is_own = event.session_id is not None
+        sessions[user, is_own, event.session_id or f"{user}-{current[user]}"].append(event)
     has_goal = any(event.event_name == "purchase" for event in events)
     return {
         (
             user,
-            has_own_id,
+            is_own,
             session,
             of_session[0].occurred_at,
             of_session[-1].occurred_at,
@@ -150,7 +165,7 @@ def sessions_of(events: list[Event]) -> set[tuple]:
             " > ".join(event.event_name for event in of_session),
             any(event.event_name == "purchase" for event in of_session) if has_goal else None,
         )
-        for (user, has_own_id, session), of_session in sessions.items()
+        for (user, is_own, session), of_session in sessions.items()
     }
 
 
@@ -178,7 +193,7 @@ def assert_by_the_definitions(expected: dict[str, list[Event]], time_zone: str =
     with open_warehouse(read_only=True) as connection:
         for source, *row in connection.execute("""
             select
-                source, user_id, has_own_id, session_id,
+                source, user_id, is_own_session, session_id,
                 started_at, ended_at, events_count, path, has_converted
             from marts.fct_sessions
         """).fetchall():

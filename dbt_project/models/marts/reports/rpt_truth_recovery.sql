@@ -30,12 +30,12 @@ churn_rates as (
 
 retention as (
     select * from {{ ref('rpt_overall_retention') }}
-    where cohort_grain = 'day' and members_count >= {{ var('minimum_at_risk') }}
+    where definition = 'any_event' and cohort_grain = 'day' and members_count >= {{ var('minimum_at_risk') }}
 ),
 
 events as (
     select * from {{ ref('fct_events') }}
-    where session_id is not null
+    where is_own_session
 ),
 
 true_viewers as (
@@ -203,7 +203,7 @@ ordered_events as (
     inner join true_personas on events.source = true_personas.source and events.user_id = true_personas.user_id
     window in_session as (
         partition by events.source, events.user_id, events.session_id
-        order by events.occurred_at asc, events.event_id asc
+        order by events.event_number asc
     )
 ),
 
