@@ -11,8 +11,8 @@ best of the rounds counts.
 - chDB (ClickHouse in the process; no part of the project: `pip install chdb`): the columns as they are, then
   one query
 
-The cells of all three are compared, but for the log's last day, which the project knows not to be over: active
-users by cohort and days since.
+The cells of all three, active users by cohort and days since, are compared, but for the log's last day, which
+is not over.
 """
 
 import argparse
@@ -44,7 +44,7 @@ COLUMNS = {
         properties ->> 'device' as device
     """,
 }
-FLAGS = "--source shop --user user_id --event event_name --item item_id --at occurred_at".split()  # noqa: SIM905
+FLAGS = {"source": "shop", "user": "user_id", "event": "event_name", "item": "item_id", "at": "occurred_at"}
 
 # Cells of all tools: days since 1970, days since, users.
 Cells = set[tuple[int, int, int]]
@@ -113,7 +113,7 @@ select
     period_index,
     active_count
 from marts.fct_cohort_retention
-where source = 'shop' and cohort_grain = 'day' and active_count > 0
+where definition = 'any_event' and source = 'shop' and cohort_grain = 'day' and active_count > 0
 """
 
 
@@ -163,12 +163,14 @@ def compare(file: Path, tools: Iterable[str], rounds: int) -> None:
             measured = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
             found[tool].append(json.loads(measured.splitlines()[-1]))
     megabytes = file.stat().st_size / 1e6
-    wanted = closed(found["DuckDB"][0]["cells"])
+    by_hand = found["DuckDB"][0]["cells"]
+    last_day = max(cohort + days_since for cohort, days_since, _ in by_hand)
+    wanted = cells_before(last_day, by_hand)
     for tool, results in found.items():
         best = min(results, key=lambda result: sum(result["seconds"].values()))
         steps = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in best["seconds"].items())
         models = ", ".join(f"{model} {seconds:.1f} s" for model, seconds in best.get("models", {}).items())
-        differing = len(wanted ^ closed(best["cells"]))
+        differing = len(wanted ^ cells_before(last_day, best["cells"]))
         print(
             f"{file.suffix[1:]} of {megabytes:,.0f} MB, {tool}: {sum(best['seconds'].values()):.1f} s "
             f"({steps}), peak memory {best['gigabytes']:.1f} GB, {differing} of {len(wanted):,} cells differ"
@@ -177,10 +179,8 @@ def compare(file: Path, tools: Iterable[str], rounds: int) -> None:
         )
 
 
-def closed(cells: list[list[int]]) -> Cells:
-    """The cells without those of the last day."""
-    last_day = max(cohort + days_since for cohort, days_since, _ in cells)
-    return {tuple(cell) for cell in cells if cell[0] + cell[1] < last_day}
+def cells_before(day: int, cells: list[list[int]]) -> Cells:
+    return {tuple(cell) for cell in cells if cell[0] + cell[1] < day}
 
 
 def by_project(file: Path) -> dict:
@@ -188,7 +188,8 @@ def by_project(file: Path) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"WAREHOUSE_PATH": f"{folder}/benchmark.duckdb", "DBT_TARGET_PATH": f"{folder}/target"}
         dbt = str(Path(sys.executable).with_name("dbt"))
-        load = [sys.executable, "-m", "ingest", "events", str(file), *FLAGS]
+        load = [sys.executable, "-m", "ingest", "events", str(file)]
+        load += [f"--{name}={value}" for name, value in FLAGS.items()]
         build = [dbt, "--quiet", "build", "--resource-type", "model", "--resource-type", "seed"]
         build += ["--select", *MODELS]
         seconds = {
