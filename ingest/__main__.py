@@ -9,12 +9,13 @@ from pathlib import Path
 from common.errors import run_command, terminal_safe
 from common.warehouse import open_warehouse, warehouse_path
 from ingest.landing.clickstream import ClickstreamOptions
-from ingest.landing.event_logs import find_files, load_event_logs
+from ingest.landing.event_logs import load_event_logs
 from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.loads import load_file, load_stand_in, make_clickstream, simulate
 from ingest.making.viewing import SimulationOptions
 from ingest.reading.event_logs.options import PLAIN_LAYOUT, EventLogOptions
+from ingest.reading.paths import find_files
 from ingest.sources import SOURCES
 from ingest.status import status_lines
 
