@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow
 
+from ingest.reading.blocks import numbered_lines
 from ingest.reading.delivery import Delivery, Reject, RowBuffer, UnusableRowError
-from ingest.reading.files import numbered_lines
 
 COLUMNS = ("user_id", "game_title", "behavior", "value", "0")
 BEHAVIORS = frozenset({"purchase", "play"})
