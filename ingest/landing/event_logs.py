@@ -11,7 +11,8 @@ import duckdb
 from common.errors import UserError
 from ingest.landing.deliveries import check_reject_share, insert_rejects
 from ingest.landing.manifest import Batch, current_batches, new_stamp, open_raw, record, transaction
-from ingest.reading.event_logs.files import LogFile, open_log
+from ingest.reading.event_logs.files import LogFile
+from ingest.reading.event_logs.opening import open_log
 from ingest.reading.event_logs.options import Columns, EventLogOptions, resolve_columns
 from ingest.reading.event_logs.statements import (
     ARRIVALS,
@@ -41,8 +42,8 @@ def load_event_logs(paths: list[Path], options: EventLogOptions, max_rejects: fl
         UserError: a file can't be used, or was loaded with other options; or another process holds the
             warehouse.
     """
-    logs = [open_log(path) for path in paths]
-    columns = [resolve_columns(options, log.path, log.columns) for log in logs]
+    logs = [open_log(path, options) for path in paths]
+    columns = [resolve_columns(options, log.path, log.named) for log in logs]
     batches: list[Batch] = []
     with open_raw() as connection, transaction(connection):
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")

@@ -93,7 +93,9 @@ def line_records(path: Path, first_line: int, block: bytes) -> Records:
     return without_blank(make_records(path, line_numbers, block, ends))
 
 
-def make_records(path: Path, line_numbers: Positions, text: bytes, ends: Positions) -> Records:
+def make_records(
+    path: Path, line_numbers: Positions, text: bytes, ends: Positions, unit: str = "line"
+) -> Records:
     """Records that lie side by side in `text`, each up to its end.
 
     Raises:
@@ -107,7 +109,7 @@ def make_records(path: Path, line_numbers: Positions, text: bytes, ends: Positio
         texts.validate(full=True)
     except pyarrow.ArrowInvalid:
         for line_number, start, end in zip(line_numbers, offsets[:-1], offsets[1:], strict=True):
-            decode(text[start:end], f"{path}: line {line_number}")
+            decode(text[start:end], f"{path}: {unit} {line_number}")
         raise
     return Records(line_numbers, texts)
 

@@ -209,15 +209,24 @@ def open_csv(path: Path, columns: tuple[str, ...] = (), encoding: str | None = N
     if columns and b'"' not in bare and count != len(columns):
         raise UserError(f"{path}: line 1 has {count:,} columns, but --columns names {len(columns):,}")
     found = columns or _names(path, text, delimiter.decode(), is_torn=b'"' in bare)
-    if len(found) > MOST_COLUMNS:
+    check_columns(path, found)
+    return CsvFile(path, found, delimiter, has_header=not columns, encoding=encoding)
+
+
+def check_columns(path: Path, columns: tuple[str, ...]) -> None:
+    """See that each column has a name of its own.
+
+    Raises:
+        UserError: two share one, or there are more columns than any table has.
+    """
+    if len(columns) > MOST_COLUMNS:
         raise UserError(
-            f"{path}: line 1 names {len(found):,} columns, and {MOST_COLUMNS:,} can be read: check that it is "
-            "the file you mean"
+            f"{path} has {len(columns):,} columns, and {MOST_COLUMNS:,} can be read: check that it is the "
+            "file you mean"
         )
-    twice = [name for name, times in Counter(found).items() if times > 1]
+    twice = [name for name, times in Counter(columns).items() if times > 1]
     if twice:
         raise UserError(f"{path}: two columns are called {listed(twice)}: give each a name of its own")
-    return CsvFile(path, found, delimiter, has_header=not columns, encoding=encoding)
 
 
 def _names(path: Path, header: str, delimiter: str, *, is_torn: bool) -> tuple[str, ...]:
