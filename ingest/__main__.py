@@ -65,9 +65,7 @@ def _run_events(arguments: argparse.Namespace) -> None:
         encoding=arguments.encoding,
     )
     if arguments.no_header != bool(arguments.columns):
-        raise UserError(
-            "--no-header and --columns belong together: name the columns of a CSV without a header"
-        )
+        raise UserError("--no-header and --columns belong together: name the columns of a CSV without header")
     paths = find_files(arguments.files)
     batches = load_event_logs(paths, options, arguments.max_rejects)
     if len(batches) < len(paths):
@@ -179,7 +177,7 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-header",
         action="store_true",
-        help="the first line of a CSV is a row; --columns names the columns",
+        help="the first line of a CSV is a row, see --columns",
     )
     command.add_argument(
         "--columns", type=_names, metavar="COL,...", help="the columns of a CSV without a header, in order"
@@ -204,8 +202,8 @@ def _add_max_rejects(command: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    if not text.isprintable():
-        raise argparse.ArgumentTypeError("these names are no text: type them anew")
+    if text != text.encode("utf-8", "ignore").decode():
+        raise argparse.ArgumentTypeError("names that are not UTF-8")
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 

@@ -56,8 +56,8 @@ def _list_records(path: Path, encoding: str | None) -> Iterator[Records]:
             rest = rest[end + 1 :] if is_over else rest[_last(commas) :]
             if len(rest) > MOST_LINE_BYTES and not is_over:
                 raise UserError(
-                    f"{path}: entry {place:,} is longer than {MOST_LINE_BYTES >> 20} MB: check that it is the "
-                    "file you mean"
+                    f"{path}: entry {place:,} is longer than {MOST_LINE_BYTES >> 20} MB: check that it is "
+                    "the file you mean"
                 )
             chunk = file.read(blocks.BLOCK_BYTES)
             if not chunk and not is_over:

@@ -47,7 +47,7 @@ def _content(path: Path) -> Iterator[io.BufferedIOBase]:
             copy.flush()
         except OSError as error:
             raise UserError(
-                f"{path} can't be unpacked to {tempfile.gettempdir()} ({error.strerror}): free disk space, or "
-                "set TMPDIR to another folder"
+                f"{path} can't be unpacked to {tempfile.gettempdir()} ({error.strerror}): free disk space, "
+                "or set TMPDIR to another folder"
             ) from error
         yield copy

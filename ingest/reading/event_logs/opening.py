@@ -25,8 +25,8 @@ def open_log(path: Path, options: EventLogOptions) -> LogFile:
     """Tell by its content what a file is, and read its columns.
 
     Raises:
-        UserError: there is no such file, it is empty, damaged, neither CSV, JSON nor Parquet, or not CSV though
-            `options` names its columns.
+        UserError: there is no such file, it is empty, damaged, neither CSV, JSON nor Parquet, or no CSV
+            though `options` names its columns.
     """
     with open_unpacked(path) as file:
         is_parquet = file.peek(4).startswith(PARQUET_MAGIC)
@@ -49,8 +49,8 @@ def _text_head(path: Path, encoding: str | None) -> bytes:
         head = file.peek(64)[:64].removeprefix(BYTE_ORDER_MARK).lstrip()
     if b"\0" in head:
         raise UserError(
-            f"{path} is neither CSV, JSON nor Parquet: save it as one of these, or, if it is text, say how it is "
-            "written, such as --encoding utf-16"
+            f"{path} is neither CSV, JSON nor Parquet: save it as one of these, or, if it is text, say how "
+            "it is written, such as --encoding utf-16"
         )
     return head
 

@@ -36,8 +36,7 @@ class EventLogOptions:
         properties: the columns kept as properties; None keeps all that are left over.
         date_order: which comes first in dates such as 01/02/2025; None rejects them, for they can be either.
         time_zone: of the times that name none, as in the IANA database.
-        columns: the names of a CSV file's columns, whose first line is a row then; empty: its first line names
-            them.
+        columns: the names of a CSV file's columns, whose first line is a row then; empty: it names them.
         encoding: of text, by a name that Python knows; None: UTF-8, or UTF-16 that begins with its mark.
 
     Raises:
@@ -82,8 +81,8 @@ class EventLogOptions:
             raise UserError(f"--time-zone {self.time_zone}: no such time zone: say it like Europe/Berlin")
         if self.encoding is not None and not _is_encoding(self.encoding):
             raise UserError(
-                f"--encoding {self.encoding}: no encoding of text: say utf-8, utf-16, latin-1, cp1252 or another "
-                "that Python knows"
+                f"--encoding {self.encoding}: no encoding of text: say utf-16, latin-1, cp1252 or another that "
+                "Python knows"
             )
 
 
