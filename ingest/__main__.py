@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("path", type=Path, metavar="PATH", help="the file or folder, as published")
         _add_max_rejects(command)
         command.set_defaults(run=_run_load)
-    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSONL or Parquet"))
+    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSON or Parquet"))
     command = commands.add_parser("simulate", help="make the viewing log on the loaded catalogue")
     defaults = SimulationOptions()
     command.add_argument("--viewers", type=int, default=defaults.viewers, help="default: %(default)s")

@@ -38,6 +38,7 @@ QUOTED = re.compile(rb'"(?:[^"]++|"")*+"')
 # A quote that is still open after so many bytes was never meant to be closed.
 MOST_RECORD_BYTES = 1 << 20
 MOST_COLUMNS = 10_000
+NOTHING = (np.zeros(0, np.int64), b"", np.zeros(0, np.int64))
 ROW_NUMBER, RAW_TEXT = "_row_number", "_raw_text"
 
 
@@ -78,6 +79,8 @@ class CsvFile:
 
     def _parse(self, first_line: int, text: bytes, *, is_end: bool) -> tuple[CsvBlock, int]:
         """The records of `text`, and how many bytes they take: the last may go on in the next block."""
+        if not text.strip(b"\n"):
+            return self._to_fields(make_records(self.path, *NOTHING), []), len(text)
         ends = _tidy_ends(text, self.delimiter, is_end=is_end)
         if ends is not None:
             line_ends = newlines(text)

@@ -30,6 +30,9 @@ def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
     except MemoryError:
         raise
     except (OSError, pyarrow.ArrowException) as error:
+        if "Resource temporarily unavailable" in str(error):
+            # A thread that the system has no room for.
+            raise MemoryError from error
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: damaged Parquet ({reason}): get the file again") from error
 

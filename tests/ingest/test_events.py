@@ -389,7 +389,7 @@ BAD_FILES = {
     "empty": (b"", "is empty"),
     "object over several lines": (
         b'{\n "who": "a"\n}\n',
-        "its first lines are no JSON objects: write one object a line (JSONL)",
+        "its first lines hold no JSON object that can be read: write one object a line (JSONL)",
     ),
     "damaged zip": (b"PK\x03\x04rest", "damaged zip data"),
     "utf-16 without its mark": (

@@ -73,7 +73,9 @@ def _open_json(path: Path, options: EventLogOptions, *, is_list: bool) -> JsonLo
     rows = [row for row in map(_object_of, texts) if row]
     if not rows:
         where = "entries" if is_list else "lines"
-        raise UserError(f"{path}: its first {where} are no JSON objects: write one object a line (JSONL)")
+        raise UserError(
+            f"{path}: its first {where} hold no JSON object that can be read: write one object a line (JSONL)"
+        )
     columns = tuple(dict.fromkeys(key for key in chain.from_iterable(rows) if _is_text(key)))
     # A key that has a dot itself goes before a key within a key.
     wanted = [name for name in options.named if name not in columns]

@@ -81,8 +81,8 @@ class EventLogOptions:
             raise UserError(f"--time-zone {self.time_zone}: no such time zone: say it like Europe/Berlin")
         if self.encoding is not None and not _is_encoding(self.encoding):
             raise UserError(
-                f"--encoding {self.encoding}: no encoding of text: say utf-16, latin-1, cp1252 or another that "
-                "Python knows"
+                f"--encoding {self.encoding}: no encoding of text: say utf-16, latin-1, cp1252 or another "
+                "that Python knows"
             )
 
 
