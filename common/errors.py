@@ -3,10 +3,9 @@
 import os
 import sys
 from collections.abc import Callable, Iterable
-from itertools import islice
 
-# A name longer than this, and a line longer than that, hide what they are to say.
-MOST_NAME, MOST_LINE = 60, 500
+# Characters: longer than these, a name, a list of names and a line hide what they are to say.
+MOST_NAME, MOST_LIST, MOST_LINE = 60, 300, 500
 MOST_LISTED = 10
 # What to do stands at the end of a line.
 KEPT_END = 200
@@ -31,9 +30,11 @@ def terminal_safe(text: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """The first of some names, as a message lists them, and how many more there are."""
     names = list(names)
-    shown = ", ".join(shortened(name) for name in islice(names, MOST_LISTED))
-    more = len(names) - MOST_LISTED
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    shown = [shortened(name) for name in names[:MOST_LISTED]]
+    while len(shown) > 1 and len(", ".join(shown)) > MOST_LIST:
+        shown.pop()
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def shortened(text: str, most: int = MOST_NAME) -> str:

@@ -370,12 +370,12 @@ def test_several_files_and_sources_side_by_side(ingest, write, tmp_path):
 
 def test_the_command_says_what_to_do(ingest_fails, write, warehouse):
     path = write("log.csv", as_csv(ROWS))
-    has = "it has who, what, when, plan, n"
-    assert ingest_fails("events", path) == f"{path} has no column user_id: name another by --user; {has}"
+    has = "(it has who, what, when, plan, n)"
+    assert ingest_fails("events", path) == f"{path} has no column user_id {has}: name another by --user"
     wrong = ("--user", "who", "--event", "what", "--at", "at")
-    assert ingest_fails("events", path, *wrong) == f"{path} has no column at: name another by --at; {has}"
+    assert ingest_fails("events", path, *wrong) == f"{path} has no column at {has}: name another by --at"
     assert ingest_fails("events", path, *FLAGS, "--properties", "n,m") == (
-        f"{path} has no column m: name another by --properties; {has}"
+        f"{path} has no column m {has}: name another by --properties"
     )
     assert "belong together" in ingest_fails("events", path, "--user", "who")
     assert "this name is taken" in ingest_fails("events", path, *FLAGS, "--source", "viewing")

@@ -126,7 +126,7 @@ def resolve_columns(options: EventLogOptions, path: Path, present: tuple[str, ..
     for flag, column in wanted:
         if column not in present:
             raise UserError(
-                f"{path} has no column {shortened(column)}: name another by {flag}; it has {listed(present)}"
+                f"{path} has no column {shortened(column)} (it has {listed(present)}): name another by {flag}"
             )
     return Columns(**named, properties=options.properties)
 
