@@ -23,7 +23,7 @@ ROWS = [
         "what": ["open", "é漢"][number % 2],
         "when": f"2024-03-01T10:00:{number:02}Z",
     }
-    | {"n": number * 1.5, "p": {"a": [1, None, '"x"'], "b": number}}
+    | {"n": number * 1.5, "p": {"a": ["[", None], "b": number}}
     for number in range(60)
 ]
 
