@@ -1,6 +1,5 @@
 """The loads there are: a file that the user gave, a stand-in, a simulated log. Each is one transaction."""
 
-import os
 import tempfile
 import time
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ingest.landing.viewing import NAME as VIEWING
 from ingest.landing.viewing import land_viewing, options_of
 from ingest.making.stand_ins import LICENCE as STAND_IN_LICENCE
 from ingest.making.viewing import SimulationOptions
+from ingest.reading.paths import file_name
 from ingest.sources import SOURCES, Source
 
 
@@ -40,7 +40,7 @@ def load_file(source: Source, path: Path, *, max_rejects: float = 1.0) -> list[B
             source,
             delivery,
             origin="real",
-            file_name=_file_name(path),
+            file_name=file_name(path),
             sha256=sha256,
             started=started,
         )
@@ -106,8 +106,3 @@ def make_clickstream(options: ClickstreamOptions) -> list[Batch]:
 def _remake_viewing(connection: duckdb.DuckDBPyConnection) -> Batch | None:
     logs = current_batches(connection, VIEWING)
     return land_viewing(connection, options_of(logs[-1])) if logs else None
-
-
-def _file_name(path: Path) -> str:
-    """The file's name as text that can be stored: a name on disk may hold bytes that are not UTF-8."""
-    return os.fsencode(path.name or path.resolve().name).decode("utf-8", "replace")

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +20,8 @@ from ingest.landing.manifest import (
     retire_batch,
     transaction,
 )
-from ingest.reading.event_logs.files import LogFile, open_log
+from ingest.reading.event_logs.files import LogFile
+from ingest.reading.event_logs.opening import open_log
 from ingest.reading.event_logs.options import Columns, EventLogOptions, resolve_columns
 from ingest.reading.event_logs.statements import (
     COUNT_MET,
@@ -36,6 +36,7 @@ from ingest.reading.event_logs.statements import (
 )
 from ingest.reading.event_logs.stream import open_stream
 from ingest.reading.files import sha256_of
+from ingest.reading.paths import file_name
 
 EARLIEST = datetime(1990, 1, 1)
 CLOCK_ERROR = timedelta(days=1)
@@ -68,23 +69,6 @@ class LoadedLog:
         return self.met_share >= NEARLY_ALL
 
 
-def find_files(patterns: Iterable[str]) -> list[Path]:
-    """The files that paths and patterns such as `logs/*.csv` name, each once, a pattern's in order.
-
-    Raises:
-        UserError: a pattern matches nothing.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        below = Path(path.anchor or ".")
-        matches = [path] if path.exists() else sorted(below.glob(str(path.relative_to(path.anchor))))
-        if not matches:
-            raise UserError(f"{pattern}: no such file: check the path")
-        found |= dict.fromkeys(matches)
-    return list(found)
-
-
 def load_event_logs(
     paths: list[Path], options: EventLogOptions, max_rejects: float = 1.0, *, replace: bool = False
 ) -> list[LoadedLog]:
@@ -100,8 +84,8 @@ def load_event_logs(
         UserError: a file can't be used, or was loaded with other options; or another process holds the
             warehouse.
     """
-    logs = [open_log(path) for path in paths]
-    columns = [resolve_columns(options, log.path, log.columns) for log in logs]
+    logs = [open_log(path, options) for path in paths]
+    columns = [resolve_columns(options, log.path, log.named) for log in logs]
     loads: list[LoadedLog] = []
     with open_raw() as connection, transaction(connection):
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
@@ -123,7 +107,7 @@ def _check_time_zone(connection: duckdb.DuckDBPyConnection, time_zone: str) -> N
 
 def _take_out(connection: duckdb.DuckDBPyConnection, paths: list[Path], source: str) -> None:
     """Take the rows of these files, known by content or name, out of the source."""
-    names, contents = {path.name for path in paths}, {sha256_of(path) for path in paths}
+    names, contents = {file_name(path) for path in paths}, {sha256_of(path) for path in paths}
     for batch in current_batches(connection, source):
         if batch.file_name in names or batch.sha256 in contents:
             connection.execute(
@@ -148,16 +132,16 @@ def _load(
     if rows_rejected:
         commonest = _commonest_reject(connection)
         check_reject_share(path, rows_read, rows_rejected, commonest, max_rejects)
-        connection.execute(INSERT_REJECTS, [stamp.batch_id, source, path.name])
+        connection.execute(INSERT_REJECTS, [stamp.batch_id, source, file_name(path)])
     rows_new, rows_held = _number(connection, source) if rows_read else (0, 0)
     if rows_new:
         # Never insert nothing: DuckDB 2.0.0 loses what is inserted after it in the same transaction.
-        connection.execute(INSERT_NEW, [source, stamp.batch_id, path.name, stamp.loaded_at])
+        connection.execute(INSERT_NEW, [source, stamp.batch_id, file_name(path), stamp.loaded_at])
     batch = Batch(
         **vars(stamp),
         source=source,
         origin="real",
-        file_name=path.name,
+        file_name=file_name(path),
         sha256=sha256,
         licence=LICENCE,
         rows_read=rows_read,
