@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -222,6 +224,16 @@ def test_a_page_that_cant_be_written_leaves_nothing_behind(
     (path / "in-the-way").touch()
     assert build.run_command(build.build) == 2
     assert "can't be written" in capsys.readouterr().err
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_of_a_page_is_cleared(build_page: BuildPage) -> None:
+    path = build_page({})
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    left = path.with_name(f".{path.name}.{ended.pid}")
+    left.touch()
+    build_page({})
     assert list(path.parent.iterdir()) == [path]
 
 
