@@ -75,13 +75,16 @@ def _run_events(arguments: argparse.Namespace) -> None:
     if arguments.no_header != bool(arguments.columns):
         raise UserError("--no-header and --columns belong together: name the columns of a CSV without header")
     paths = find_files(arguments.files)
-    loads = load_event_logs(paths, options, arguments.max_rejects, replace=arguments.replace)
-    if len(loads) < len(paths):
-        count = len(paths) - len(loads)
+    loaded = load_event_logs(paths, options, arguments.max_rejects, replace=arguments.replace)
+    if len(loaded.logs) < len(paths):
+        count = len(paths) - len(loaded.logs)
         print(f"{count:,} of {len(paths):,} files loaded already: nothing to do for them")
-    for load in loads:
-        _print_summaries([load.batch])
-        _print_known(load)
+    for batch in loaded.replaced.batches:
+        print(f"{batch.source}: {batch.rows_loaded:,} rows taken out of {terminal_safe(batch.file_name)}")
+    for log in loaded.logs:
+        _print_summaries([log.batch])
+        _print_known(log)
+    _print_later(loaded.replaced.later)
     print(NEXT)
 
 
@@ -177,7 +180,9 @@ def _add_events(command: argparse.ArgumentParser) -> None:
         "--session", metavar="COL", help="column with the session's id; else the gap decides"
     )
     command.add_argument(
-        "--event-id", metavar="COL", help="column with the event's id; else made of the content"
+        "--event-id",
+        metavar="COL",
+        help="column with the event's id; else made of user, session, event, item and time",
     )
     command.add_argument("--item", metavar="COL", help="column with what the event is about")
     command.add_argument(
@@ -258,14 +263,14 @@ def _report_loaded(batches: list[Batch]) -> bool:
     return bool(batches)
 
 
-def _print_known(load: LoadedLog) -> None:
+def _print_known(log: LoadedLog) -> None:
     """What of a log the source held before, as the same events or as others."""
-    name = f"{load.batch.source}, {terminal_safe(load.batch.file_name)}"
-    if load.rows_held:
-        print(f"{name}: {load.rows_held:,} of its events were held already, and are there once")
-    if load.is_likely_known:
+    name = f"{log.batch.source}, {terminal_safe(log.batch.file_name)}"
+    if log.rows_held:
+        print(f"{name}: {log.rows_held:,} of its events were held already, and are there once")
+    if log.is_likely_known:
         print(
-            f"{name}: warning: {load.met_share:.0%} of its new events are of users who have others at that "
+            f"{name}: warning: {log.met_share:.0%} of its new events are of users who have others at that "
             "instant: is it a log loaded before, read in another way? --replace takes a file out first"
         )
 
@@ -289,7 +294,12 @@ def _print_removal(removal: Removal) -> None:
         )
     if {batch.source for batch in removal.batches} == {"anime", VIEWING}:
         print("the viewing log went with the catalogue that it was made on")
-    for batch in removal.later:
+    _print_later(removal.later)
+
+
+def _print_later(batches: list[Batch]) -> None:
+    """Loads that may lack rows since others were taken out."""
+    for batch in batches:
         print(
             f"{batch.source}: {terminal_safe(batch.file_name)} stays, but {batch.rows_duplicate:,} of its "
             "rows were there already when it came: if they went now, remove it too and load it again"

@@ -20,6 +20,7 @@ from ingest.landing.manifest import (
     retire_batch,
     transaction,
 )
+from ingest.landing.removal import Removal, later_loads
 from ingest.reading.event_logs.files import LogFile
 from ingest.reading.event_logs.opening import open_log
 from ingest.reading.event_logs.options import Columns, EventLogOptions, resolve_columns
@@ -69,16 +70,26 @@ class LoadedLog:
         return self.met_share >= NEARLY_ALL
 
 
+@dataclass(frozen=True)
+class LoadedLogs:
+    """What became of the files of a load.
+
+    Args:
+        logs: what was loaded; files that are loaded already are left out.
+        replaced: the loads that were taken out for it.
+    """
+
+    logs: list[LoadedLog]
+    replaced: Removal
+
+
 def load_event_logs(
     paths: list[Path], options: EventLogOptions, max_rejects: float = 1.0, *, replace: bool = False
-) -> list[LoadedLog]:
+) -> LoadedLogs:
     """Load files into one source, all or, if one of them can't be used, none.
 
     Args:
         replace: what the source holds of the same files, known by content or name, is taken out before.
-
-    Returns:
-        What was loaded; files that are loaded already are left out.
 
     Raises:
         UserError: a file can't be used, or was loaded with other options; or another process holds the
@@ -86,17 +97,18 @@ def load_event_logs(
     """
     logs = [open_log(path, options) for path in paths]
     columns = [resolve_columns(options, log.path, log.named) for log in logs]
-    loads: list[LoadedLog] = []
+    loaded: list[LoadedLog] = []
+    replaced = Removal([], [])
     with open_raw() as connection, transaction(connection):
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(MACROS)
         _check_time_zone(connection, options.time_zone)
         if replace:
-            _take_out(connection, paths, options.source)
+            replaced = _take_out(connection, paths, options.source)
         for log, its_columns in zip(logs, columns, strict=True):
-            load = _load(connection, log, its_columns, options, max_rejects)
-            loads += [load] if load else []
-    return loads
+            result = _load(connection, log, its_columns, options, max_rejects)
+            loaded += [result] if result else []
+    return LoadedLogs(loaded, replaced)
 
 
 def _check_time_zone(connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
@@ -105,15 +117,15 @@ def _check_time_zone(connection: duckdb.DuckDBPyConnection, time_zone: str) -> N
         raise UserError(f"--time-zone {time_zone}: no such time zone: say it like Europe/Berlin")
 
 
-def _take_out(connection: duckdb.DuckDBPyConnection, paths: list[Path], source: str) -> None:
-    """Take the rows of these files, known by content or name, out of the source."""
+def _take_out(connection: duckdb.DuckDBPyConnection, paths: list[Path], source: str) -> Removal:
+    """Take the rows of these files, known by content or name, out of the source; their rejects stay."""
     names, contents = {file_name(path) for path in paths}, {sha256_of(path) for path in paths}
-    for batch in current_batches(connection, source):
-        if batch.file_name in names or batch.sha256 in contents:
-            connection.execute(
-                "delete from raw.events where source = ? and _batch_id = ?", [source, batch.batch_id]
-            )
-            retire_batch(connection, source, batch.batch_id)
+    loads = current_batches(connection, source)
+    taken = [batch for batch in loads if batch.file_name in names or batch.sha256 in contents]
+    for batch in taken:
+        connection.execute("delete from raw.events where _batch_id = ?", [batch.batch_id])
+        retire_batch(connection, source, batch.batch_id)
+    return Removal(taken, later_loads(loads, taken))
 
 
 def _load(

@@ -197,6 +197,17 @@ def test_the_same_file_read_in_another_way_is_replaced_or_has_another_name(inges
     assert query("select distinct revision from raw.load_manifest where source = 'plans'") == [(0,)]
 
 
+def test_a_load_that_may_lack_what_was_taken_out_is_named(ingest, write):
+    ingest("events", write("1.csv", as_csv(ROWS)), *FLAGS)
+    ingest("events", write("2.csv", as_csv([*ROWS, ROWS[0] | {"who": "c"}])), *FLAGS)
+    other_way = ("--user", "plan", "--event", "what", "--at", "when")
+    printed = ingest("events", write("1.csv", as_csv(ROWS)), *other_way, "--replace")
+    assert "events: 2 rows taken out of 1.csv" in printed
+    assert "events: 2.csv stays, but 2 of its rows were there already when it came" in printed
+    ingest("events", write("2.csv", as_csv([*ROWS, ROWS[0] | {"who": "c"}])), *FLAGS, "--replace")
+    assert sorted(row[0] for row in events()) == ["a", "b", "c", "free", "pro"]
+
+
 def test_a_newer_file_of_the_same_name_is_replaced_too(ingest, write):
     ingest("events", write("log.csv", as_csv(ROWS)), *FLAGS)
     ingest("events", write("log.csv", as_csv(ROWS[1:])), *FLAGS, "--replace")
