@@ -55,9 +55,9 @@ EMPTY = {
         "segment_name varchar",
         "segment_value varchar",
     ],
-    "fct_title_runs": ["user_id bigint", "anime_id varchar", "depth integer", "run_outcome varchar"],
     "fct_episode_views": [
         "event_id bigint",
+        "user_id bigint",
         "anime_id varchar",
         "episode_number integer",
         "outcome varchar",

@@ -7,5 +7,7 @@
 
 {# An event that reaches the goal of a session: {{ is_conversion('event_name') }} #}
 {% macro is_conversion(event_name) -%}
-    ({{ event_name }} in ('{{ var('conversion_events') | join("', '") }}'))
+    {%- set goals = [] -%}
+    {%- for goal in var('conversion_events') -%} {%- do goals.append(quote_text(goal)) -%} {%- endfor -%}
+    {{ '(' ~ event_name ~ ' in (' ~ goals | join(', ') ~ '))' if goals else 'false' }}
 {%- endmacro %}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from common.warehouse import open_warehouse
-from ingest.landing.manifest import open_raw, retire_batches
+from ingest.landing.manifest import current_batches, open_raw, retire_batch, retire_batches
 from tests.pipeline import run_dbt
 
 LADDER = ("fct_events", "int_sessions_aggregated", "fct_sessions", "fct_user_days")
@@ -39,11 +39,11 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Load:
-    """Events delivered together. A replacing one takes the place of all that its source had."""
+    """Events delivered together; before them, all that its source had is taken away, or its oldest load."""
 
     step: int
     events: list[Event]
-    replaces: bool
+    takes_away: Literal["nothing", "all", "oldest"]
     at_the_same_instant: bool
 
 
@@ -69,7 +69,7 @@ WORLD = st.lists(
         Load,
         step=st.integers(0, STEPS - 1),
         events=st.lists(EVENTS, min_size=1, max_size=6),
-        replaces=st.sampled_from([False, False, False, True]),
+        takes_away=st.sampled_from(["nothing", "nothing", "nothing", "all", "oldest"]),
         at_the_same_instant=st.booleans(),
     ),
     max_size=5,
@@ -84,9 +84,7 @@ def warehouse_in(folder: Path) -> Iterator[None]:
 
 def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load: Load, at: datetime) -> None:
     """Land a load as ingest does: an event that the source has already, by its id, is left out."""
-    if load.replaces:
-        connection.execute("delete from raw.events where source = ?", [source])
-        retire_batches(connection, source)
+    take_away(connection, source, load)
     held = {
         row[0]
         for row in connection.execute("select event_id from raw.events where source = ?", [source]).fetchall()
@@ -110,6 +108,15 @@ def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load
     )
 
 
+def take_away(connection: duckdb.DuckDBPyConnection, source: str, load: Load) -> None:
+    if load.takes_away == "all":
+        connection.execute("delete from raw.events where source = ?", [source])
+        retire_batches(connection, source)
+    elif load.takes_away == "oldest" and (batches := current_batches(connection, source)):
+        connection.execute("delete from raw.events where _batch_id = ?", [batches[0].batch_id])
+        retire_batch(connection, source, batches[0].batch_id)
+
+
 def first_of_each_id(events: list[Event]) -> list[tuple[int, Event]]:
     """Each with the number of its row."""
     first = {event.event_id: (number, event) for number, event in reversed(list(enumerate(events, start=1)))}
@@ -129,14 +136,14 @@ def schema_of(model: str) -> str:
 
 
 def received(loads: list[Load]) -> list[Event]:
-    """The events that a source has after its loads, each as first received."""
-    kept: dict[str, Event] = {}
+    """The events that a source has after its loads, in the order of delivery, each as first received."""
+    current: list[dict[str, Event]] = []
     for load in loads:
-        if load.replaces:
-            kept = {}
-        for event in load.events:
-            kept.setdefault(event.event_id, event)  # in the order of delivery
-    return list(kept.values())
+        current = {"nothing": current, "all": [], "oldest": current[1:]}[load.takes_away]
+        held = {event_id for of_load in current for event_id in of_load}
+        first = {event.event_id: event for _, event in first_of_each_id(load.events)}
+        current = [*current, {event_id: event for event_id, event in first.items() if event_id not in held}]
+    return [event for of_load in current for event in of_load.values()]
 
 
 def sessions_of(events: list[Event]) -> set[tuple]:
@@ -266,7 +273,7 @@ def test_the_day_of_a_zoned_log_is_the_zones(folder: Path) -> None:
         for start in (datetime(2025, 3, 8), datetime(2025, 11, 1))
         for hour in range(72)
     ]
-    load = Load(step=0, events=events, replaces=False, at_the_same_instant=False)
+    load = Load(step=0, events=events, takes_away="nothing", at_the_same_instant=False)
     with warehouse_in(folder):
         with open_warehouse() as connection:
             connection.execute("truncate raw.events; truncate raw.load_manifest")

@@ -189,7 +189,7 @@ def test_another_task_is_kept_out_of_the_blocks_of_this_one(build_page: BuildPag
 
 
 def test_a_number_that_is_none_is_blank(build_page: BuildPage) -> None:
-    rows = {"rpt_binge_depth": [(1, "1", 5, float("nan"), float("inf"), None, 5), (2, "2", 5, 1, 1, 1, 5)]}
+    rows = {"rpt_binge_length": [(1, "1", 5, float("nan"), float("inf"), None, 5), (2, "2", 5, 1, 1, 1, 5)]}
     page = build_page(rows).read_text(encoding="utf-8")
     assert "nan" not in page[page.index("<body>") : page.index("<script>")].lower()
 

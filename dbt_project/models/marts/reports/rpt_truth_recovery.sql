@@ -149,7 +149,7 @@ true_leavers as (
         churn.as_of_date,
         count(*) filter (
             where true_viewers.leaves_at
-            < {{ add_days('cast(churn.as_of_date as timestamp)', var('churn_horizon_days')) }}
+            < {{ reporting_day_start('(churn.as_of_date + ' ~ var('churn_horizon_days') ~ ')') }}
         ) / count(*) as true_value
     from churn
     inner join true_viewers on churn.user_id = cast(true_viewers.user_id as varchar)
