@@ -36,7 +36,7 @@ ROUNDS = 3
 HERE = Path(__file__).parent
 LOG = HERE / "event_log.sql"
 FIRST = "stg_ingest__loads"
-LADDER = ["fct_events", "fct_sessions", "fct_user_days"]
+LADDER = ["fct_events", "int_sessions_aggregated", "fct_user_days"]
 LAST_DAY = "timestamp '2024-12-30'"
 
 LOAD = """
@@ -51,8 +51,8 @@ where {rows}
 
 MADE = "create or replace table made as"
 COLUMNS = """
-    user_id, activity_date, first_active_date, day_number, events_count, history_28, active_days_28_count,
-    loaded_at
+    user_id, activity_date, first_active_date, previous_active_date, day_number, events_count, history_28,
+    active_days_28_count, load_number
 """
 
 
@@ -182,7 +182,7 @@ def compare_user_days(compiled: str) -> None:
     print(f"the model takes {model / best:.2f} x the best by hand", flush=True)
     with open_warehouse(read_only=True) as connection:
         events = connection.sql(
-            "select user_id, occurred_at, loaded_at from marts.fct_events"
+            "select user_id, occurred_at, load_number from marts.fct_events"
         ).to_arrow_table()
     timed_frame("polars", pl.from_arrow(events), by_polars)
     timed_frame("pandas", events.to_pandas(), by_pandas)
@@ -230,11 +230,12 @@ def by_polars(events: pl.DataFrame) -> pl.DataFrame:
     days = (
         events.lazy()
         .group_by("user_id", activity_date=pl.col("occurred_at").dt.date())
-        .agg(events_count=pl.len().cast(pl.Int64), loaded_at=pl.col("loaded_at").max())
+        .agg(events_count=pl.len().cast(pl.Int64), load_number=pl.col("load_number").max())
         .sort("user_id", "activity_date")
         .with_columns(
             slot=(28 - (pl.col("activity_date").cast(pl.Int32) + 25_567).cast(pl.Int64) % 28) % 28,
             first_active_date=pl.col("activity_date").first().over("user_id"),
+            previous_active_date=pl.col("activity_date").shift().over("user_id"),
         )
         .with_columns(bit=pl.lit(2, pl.Int64).pow(pl.col("slot")))
         .collect()
@@ -257,12 +258,13 @@ def by_pandas(events: pd.DataFrame) -> pd.DataFrame:
     events = events.assign(activity_date=events["occurred_at"].dt.floor("D"))
     days = (
         events.groupby(["user_id", "activity_date"], sort=True)
-        .agg(events_count=("occurred_at", "size"), loaded_at=("loaded_at", "max"))
+        .agg(events_count=("occurred_at", "size"), load_number=("load_number", "max"))
         .reset_index()
     )
     users = days["user_id"].factorize()[0]
     day_index = (days["activity_date"] - pd.Timestamp("1900-01-01")).dt.days
     days["first_active_date"] = days.groupby(users)["activity_date"].transform("first")
+    days["previous_active_date"] = days["activity_date"].groupby(users, sort=False).shift()
     days["day_number"] = (days["activity_date"] - days["first_active_date"]).dt.days.astype("int32")
     history = pd.Series(1, index=days.index, dtype="int64")
     for back in range(1, 28):

@@ -27,7 +27,11 @@ from tests.pipeline import compile_models
 ROUNDS = 5
 DAYS = 180
 TOOLS = ("model", "by hand", "polars", "pandas")
-MODELS = {"cohort_retention": "fct_cohort_retention", "lifecycle": "fct_lifecycle_daily"}
+# A mart, after the tables it is made of: they are made, and timed, with it.
+MODELS = {
+    "cohort_retention": ("int_user_lifetimes", "int_cohort_members", "fct_cohort_retention"),
+    "lifecycle": ("fct_lifecycle_daily",),
+}
 BY_HAND = Path(__file__).with_name("by_hand")
 
 
@@ -60,7 +64,7 @@ def main() -> None:
 
 def prepare(folder: Path, millions: float) -> None:
     """Draw the user-days, compile the models, and see that model and query by hand give the same table."""
-    compile_models(folder, " ".join(MODELS.values()), {})
+    compile_models(folder, "fct_cohort_retention +fct_lifecycle_daily", {})
     with duckdb.connect() as connection:
         draw = (BY_HAND / "user_days_drawn.sql").read_text(encoding="utf-8")
         connection.execute(draw.format(users=round(millions * 29_600), days=DAYS))
@@ -74,9 +78,9 @@ def prepare(folder: Path, millions: float) -> None:
     )
     with duckdb.connect() as connection:
         models = load(connection, folder)
-        for mart, name in MODELS.items():
-            models.build(connection, name)
-            model, hand = f"from {models.relation(name)}", read_by_hand(mart)
+        for mart, names in MODELS.items():
+            models.build(connection, names[-1])
+            model, hand = f"from {models.relation(names[-1])}", read_by_hand(mart)
             (differing,) = connection.execute(
                 f"select count(*) from (({model} except ({hand})) union all (({hand}) except {model}))"
             ).fetchone()
@@ -90,6 +94,18 @@ def read_by_hand(mart: str) -> str:
 def load(connection: duckdb.DuckDBPyConnection, folder: Path) -> CompiledModels:
     models = CompiledModels(folder / "manifest.json")
     models.provide(connection, "fct_user_days", f"from '{folder / 'user_days.parquet'}'")
+    # Of the events no more than the first of each user, and the log's end, is asked for.
+    models.provide(
+        connection,
+        "fct_events",
+        """
+        select
+            source, user_id, 'e' as event_id, 'event' as event_name, null as item_id, null as device,
+            null as properties, cast(activity_date as timestamp) as occurred_at, row_number() over () as delivery_number
+        from marts.fct_user_days
+        where day_number = 0 or activity_date = (select max(activity_date) from marts.fct_user_days)
+        """,
+    )
     return models
 
 
@@ -114,9 +130,13 @@ def prepare_work(tool: str, mart: str, folder: Path) -> Callable[[], object]:
     if tool in ("model", "by hand"):
         connection = duckdb.connect()
         models = load(connection, folder)
-        models.build(connection, MODELS[mart])
-        query = models.sql(MODELS[mart]) if tool == "model" else read_by_hand(mart)
-        return lambda: connection.execute(f"create or replace table made as {query}")
+        models.build(connection, MODELS[mart][-1])
+        made = [(models.relation(name), models.sql(name)) for name in MODELS[mart]]
+        statements = made if tool == "model" else [("made", read_by_hand(mart))]
+        return lambda: [
+            connection.execute(f"create or replace table {relation} as {query}")
+            for relation, query in statements
+        ]
     columns = ["user_id", "activity_date", "first_active_date", "day_number", "events_count"]
     frame = pl.read_parquet(folder / "user_days.parquet", columns=columns)
     if tool == "polars":
@@ -126,28 +146,24 @@ def prepare_work(tool: str, mart: str, folder: Path) -> Callable[[], object]:
 
 
 def retention_by_polars(days: pl.DataFrame) -> list[pl.DataFrame]:
-    """The counts of all three grains: active, last seen, same-period returns."""
-    tables = []
-    for every in ("1d", "1w", "1mo"):
-        cohort = pl.col("first_active_date").dt.truncate(every)
-        period = pl.col("activity_date").dt.truncate(every)
-        active = (
-            days.lazy().select("user_id", cohort=cohort, period=period).unique()
-            .group_by("cohort", "period").agg(active_count=pl.len())
-        )  # fmt: skip
-        users = (
-            days.lazy().with_columns(cohort=cohort, period=period).group_by("user_id", "cohort")
-            .agg(
-                last=pl.col("period").max(),
-                first_events=pl.col("events_count").filter(cohort == period).sum(),
-            )
-            .group_by("cohort", "last").agg(members=pl.len(), returns=(pl.col("first_events") > 1).sum())
-        )  # fmt: skip
-        tables += pl.collect_all([active, users])
-    return tables
+    """The counts of all three grains: members by period and the one in which they were seen before."""
+    return pl.collect_all(
+        days.lazy()
+        .group_by(
+            "user_id",
+            cohort=pl.col("first_active_date").dt.truncate(every),
+            period=pl.col("activity_date").dt.truncate(every),
+        )
+        .agg(pl.col("events_count").sum())
+        .sort("user_id", "period")
+        .with_columns(previous=pl.col("period").shift().over("user_id"))
+        .group_by("cohort", "period", "previous")
+        .agg(members=pl.len(), returns=(pl.col("events_count") > 1).sum())
+        for every in ("1d", "1w", "1mo")
+    )
 
 
-def retention_by_pandas(days: pd.DataFrame) -> list[pd.Series | pd.DataFrame]:
+def retention_by_pandas(days: pd.DataFrame) -> list[pd.DataFrame]:
     """The same by pandas."""
     tables = []
     for unit in ("D", "W", "M"):
@@ -155,16 +171,12 @@ def retention_by_pandas(days: pd.DataFrame) -> list[pd.Series | pd.DataFrame]:
             days[name].astype("datetime64[s]").dt.to_period(unit).astype("int64")
             for name in ("first_active_date", "activity_date")
         )
-        frame = days.assign(
-            cohort=cohort, period=period, same=days["events_count"].where(cohort == period, 0)
-        )
-        seen = frame[["user_id", "cohort", "period"]].drop_duplicates()
-        tables.append(seen.groupby(["cohort", "period"]).size())
-        users = frame.groupby(["user_id", "cohort"], sort=False).agg(
-            last=("period", "max"), same=("same", "sum")
-        )
-        users = users.reset_index().assign(returned=lambda rows: rows["same"] > 1)
-        tables.append(users.groupby(["cohort", "last"])["returned"].agg(["size", "sum"]))
+        seen = days.assign(cohort=cohort, period=period).groupby(["user_id", "cohort", "period"])
+        seen = seen["events_count"].sum().reset_index()
+        seen["previous"] = seen.groupby("user_id", sort=False)["period"].shift()
+        seen["returned"] = seen["events_count"] > 1
+        counted = seen.groupby(["cohort", "period", "previous"], dropna=False)["returned"]
+        tables.append(counted.agg(["size", "sum"]))
     return tables
 
 

@@ -55,9 +55,9 @@ EMPTY = {
         "segment_name varchar",
         "segment_value varchar",
     ],
-    "fct_title_runs": ["user_id bigint", "anime_id varchar", "depth integer", "run_outcome varchar"],
     "fct_episode_views": [
         "event_id bigint",
+        "user_id bigint",
         "anime_id varchar",
         "episode_number integer",
         "outcome varchar",
@@ -166,7 +166,7 @@ def _chain_events(random: np.random.Generator, worlds: int) -> pl.DataFrame:
         chosen.append(state[running])
     session = np.concatenate(sessions)
     return _events(session // SESSIONS, session, np.zeros(len(session)), "chain").with_columns(
-        session_id="user_id", event_name=pl.Series(np.concatenate(chosen).tolist(), dtype=pl.String)
+        own_session_id="user_id", event_name=pl.Series(np.concatenate(chosen).tolist(), dtype=pl.String)
     )
 
 
@@ -192,7 +192,8 @@ def _retention(connection: duckdb.DuckDBPyConnection, models: CompiledModels) ->
         truth["week", week] = np.mean(there[before])
     rows = connection.execute(f"""
         select cohort_grain, period_index, retention_rate_low, retention_rate_high
-        from {models.relation("rpt_overall_retention")} where source like 'world%'
+        from {models.relation("rpt_overall_retention")}
+        where definition = 'any_event' and source like 'world%'
     """).fetchall()
     return [
         ("retention", low, truth[grain, period], high)

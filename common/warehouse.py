@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,8 +12,18 @@ import duckdb
 from common.errors import UserError
 
 DEFAULT_PATH = "warehouse/engagement.duckdb"
-# DuckDB 1.4 and 1.5 clients can't open a file written with 2.0's own default.
-STORAGE_VERSION = "v1.4.0"
+# DuckDB 1.4 and 1.5 clients can't open a file written with 2.0's own default; and nothing is ever fetched to
+# open what another program wrote.
+CONFIG = {
+    "storage_compatibility_version": "v1.4.0",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+# A path that DuckDB takes for a database elsewhere, and file names that need no quoting anywhere.
+PREFIX = re.compile(r":|\w\w+:")
+NAME = re.compile(r"\w[\w .-]*")
+# dbt takes the path for an address; the last are bytes that are no UTF-8.
+FORBIDDEN = re.compile(r"[#?;\ud800-\udfff]")
 # DuckDB names the database after the file; with one of these names `marts.x` would be ambiguous, or refused.
 RESERVED_NAMES = {
     "raw",
@@ -26,6 +37,10 @@ RESERVED_NAMES = {
     "temp",
     "memory",
 }
+OUT_OF_ROOM = (duckdb.IOException, duckdb.OutOfMemoryException)
+# What else reading a damaged file ends in.
+DAMAGED = (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
+OTHER_PROGRAM = "it is a file of another program"
 
 
 def warehouse_path() -> Path:
@@ -43,42 +58,101 @@ def open_warehouse(*, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnec
     """Open the warehouse, and close it at the end; a writing connection creates the file where it is missing.
 
     Raises:
-        UserError: the file is missing (when only reading), has a reserved name, is in use by another process,
-            or is no warehouse.
+        UserError: as `connect`; the file is missing (when only reading); or, while it is open, disk or memory
+            run out, or the file turns out to be damaged.
     """
     path = warehouse_path()
-    if read_only and not path.exists():
-        raise UserError(f"no warehouse at {path}: run `python -m ingest` first, or set WAREHOUSE_PATH")
-    connection = _connect(path, read_only=read_only)
+    connection = connect(path, CONFIG, read_only=read_only)
     try:
         yield connection
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except OUT_OF_ROOM as error:
         raise UserError(
-            f"{path}: {str(error).splitlines()[0]}: nothing was kept of this step; free disk space or memory "
-            "and run it again"
+            f"{path}: {_first_line(error)}: nothing was kept of this step; free disk space or memory and run "
+            "it again"
+        ) from error
+    except duckdb.Error as error:
+        # A checksum that is wrong has no class of its own.
+        if type(error) is not duckdb.Error and not isinstance(error, DAMAGED):
+            raise
+        raise UserError(
+            f"{path} can't be read on ({_first_line(error)}): if it is damaged, move it away and load anew"
         ) from error
     finally:
         connection.close()
 
 
-def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    if path.stem.lower() in RESERVED_NAMES:
-        raise UserError(
-            f"{path}: a warehouse can't be called {path.stem}: set WAREHOUSE_PATH to another name"
-        )
+def connect(
+    path: Path, config: Mapping[str, object], *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """A connection to the warehouse at `path`, for whoever closes it.
+
+    Raises:
+        UserError: the path can't be that of a warehouse, what is there is no warehouse, or another process
+            holds it.
+    """
+    is_there = is_file(path)
+    if read_only and not is_there:
+        raise UserError(f"no warehouse at {path}: run `python -m ingest` first, or set WAREHOUSE_PATH")
     try:
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(
-            str(path), read_only=read_only, config={"storage_compatibility_version": STORAGE_VERSION}
-        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(path), read_only=read_only, config=dict(config))
     except (OSError, duckdb.Error) as error:
-        raise UserError(_explain(path, str(error))) from error
+        raise UserError(_explain(path, error)) from error
+    # What has rows of its own is opened as a view of them, or by an extension that happens to be there.
+    opened = "select 1 from duckdb_databases() where type = 'duckdb' and path is not null and not internal"
+    if not connection.execute(opened).fetchall():
+        connection.close()
+        raise UserError(_explain(path, OTHER_PROGRAM))
+    return connection
 
 
-def _explain(path: Path, message: str) -> str:
-    holder = re.search(r"Conflicting lock is held in (.+?)\.?\s+(?:See|However|$)", message)
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False when there is nothing. It isn't opened: that would end DuckDB's lock.
+
+    Raises:
+        UserError: the path can't be that of a warehouse.
+    """
+    _refuse_name(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UserError(_explain(path, error)) from error
+    # Opening a FIFO would wait for ever.
+    if not stat.S_ISREG(mode):
+        raise UserError(_explain(path, "a folder" if stat.S_ISDIR(mode) else "no regular file"))
+    return True
+
+
+def _refuse_name(path: Path) -> None:
+    """Raise `UserError` where DuckDB or dbt would take the path for something else than a file's.
+
+    `:memory:` would be a warehouse that ends with the process, `md:x` and `sqlite:x` ask for extensions, and
+    both programs name the database after the file, without quoting that everywhere.
+    """
+    if PREFIX.match(str(path)) or not NAME.fullmatch(path.name) or FORBIDDEN.search(str(path)):
+        raise UserError(
+            f"{path} can't be a warehouse: set WAREHOUSE_PATH to a file whose name has letters, digits, "
+            "spaces, _, - and dots, in folders without #, ? and ;"
+        )
+    name = path.name.split(".")[0]
+    if name.lower() in RESERVED_NAMES:
+        raise UserError(f"{path}: a warehouse can't be called {name}: set WAREHOUSE_PATH to another name")
+
+
+def _explain(path: Path, reason: Exception | str) -> str:
+    holder = re.search(r"Conflicting lock is held in (.+?)\.?\s+(?:See|However|$)", str(reason))
     if holder:
         return f"{path} is in use by {holder[1]}: wait for it to end, or set WAREHOUSE_PATH to another file"
-    first_line = message.splitlines()[0]
-    return f"{path} can't be opened as a warehouse ({first_line}): move it away, or set WAREHOUSE_PATH"
+    # Asked for when the file is one of SQLite, say.
+    if "Extension" in str(reason):
+        reason = OTHER_PROGRAM
+    return (
+        f"{path} can't be opened as a warehouse ({_first_line(reason)}): move it away, or set WAREHOUSE_PATH"
+    )
+
+
+def _first_line(reason: Exception | str) -> str:
+    text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason) or type(reason).__name__
+    return text.partition("\n")[0]

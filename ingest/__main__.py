@@ -11,8 +11,9 @@ from common.warehouse import open_warehouse, warehouse_path
 from ingest.landing.clickstream import ClickstreamOptions
 from ingest.landing.event_logs import load_event_logs
 from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
+from ingest.landing.removal import Removal
 from ingest.landing.viewing import NAME as VIEWING
-from ingest.loads import load_file, load_stand_in, make_clickstream, simulate
+from ingest.loads import load_file, load_stand_in, make_clickstream, remove, simulate
 from ingest.making.viewing import SimulationOptions
 from ingest.reading.event_logs.options import PLAIN_LAYOUT, EventLogOptions
 from ingest.reading.paths import find_files
@@ -20,6 +21,11 @@ from ingest.sources import SOURCES
 from ingest.status import status_lines
 
 NEXT = "next: `python -m ingest status` shows what is loaded; `dbt build` makes the marts of it"
+
+NEXT_TO_REMOVED = (
+    "next: `dbt build` makes the marts forget it; `python -m ingest` without a command would fill what is "
+    "empty with data of its own again"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,6 +101,11 @@ def _run_clickstream(arguments: argparse.Namespace) -> None:
     print(NEXT)
 
 
+def _run_remove(arguments: argparse.Namespace) -> None:
+    _print_removal(remove(arguments.source, arguments.file))
+    print(NEXT_TO_REMOVED)
+
+
 def _run_status(_: argparse.Namespace) -> None:
     with open_warehouse(read_only=True) as connection:
         lines = status_lines(connection)
@@ -134,6 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--days", type=int, default=made.days, help="default: %(default)s")
     command.add_argument("--seed", type=int, default=made.seed, help="default: %(default)s")
     command.set_defaults(run=_run_clickstream)
+    command = commands.add_parser("remove", help="take loads out of the warehouse again")
+    command.add_argument("source", metavar="SOURCE", help="as `status` names it")
+    command.add_argument("--file", metavar="NAME", help="only what was loaded from files of this name")
+    command.set_defaults(run=_run_remove)
     command = commands.add_parser("status", help="what is loaded, from where, real or not; rejects by reason")
     command.set_defaults(run=_run_status)
     return parser
@@ -236,6 +251,23 @@ def _print_summaries(batches: list[Batch]) -> None:
             f"{batch.source} ({batch.origin}): {batch.rows_read:,} rows read, {batch.rows_loaded:,} loaded, "
             f"{batch.rows_rejected:,} rejected, {batch.rows_duplicate:,} duplicate, "
             f"in {batch.load_seconds:.1f} s, from {terminal_safe(batch.file_name)}"
+        )
+
+
+def _print_removal(removal: Removal) -> None:
+    for batch in removal.batches:
+        rejects = f", its {batch.rows_rejected:,} rejected ones too" if batch.rows_rejected else ""
+        truth = ", its truth too" if batch.origin == "simulated" else ""
+        print(
+            f"{batch.source} ({batch.origin}): {batch.rows_loaded:,} rows taken out{rejects}{truth}; "
+            f"they came from {terminal_safe(batch.file_name)}"
+        )
+    if {batch.source for batch in removal.batches} == {"anime", VIEWING}:
+        print("the viewing log went with the catalogue that it was made on")
+    for batch in removal.later:
+        print(
+            f"{batch.source}: {terminal_safe(batch.file_name)} stays, but {batch.rows_duplicate:,} of its "
+            "rows were there already when it came: if they went now, remove it too and load it again"
         )
 
 

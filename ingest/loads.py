@@ -1,4 +1,7 @@
-"""The loads there are: a file that the user gave, a stand-in, a simulated log. Each is one transaction."""
+"""The loads there are: a file that the user gave, a stand-in, a simulated log; and how they are taken back.
+
+Each is one transaction.
+"""
 
 import tempfile
 import time
@@ -7,9 +10,11 @@ from pathlib import Path
 
 import duckdb
 
+from common.warehouse import open_warehouse
 from ingest.landing.clickstream import ClickstreamOptions, land_clickstream
 from ingest.landing.deliveries import check_rejects, land
 from ingest.landing.manifest import Batch, current_batches, open_raw, peek_current_batches, transaction
+from ingest.landing.removal import Removal, remove_loads
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.landing.viewing import land_viewing, options_of
 from ingest.making.stand_ins import LICENCE as STAND_IN_LICENCE
@@ -101,6 +106,19 @@ def make_clickstream(options: ClickstreamOptions) -> list[Batch]:
     with open_raw() as connection, transaction(connection):
         log = land_clickstream(connection, options)
     return [log] if log else []
+
+
+def remove(source: str, file_name: str | None = None) -> Removal:
+    """Take out what was loaded for a source, all of it or only what came from files of this name.
+
+    Raises:
+        UserError: there is nothing such, or another process holds the warehouse.
+    """
+    # Nothing is made of a warehouse that isn't there.
+    with open_warehouse(read_only=True):
+        pass
+    with open_raw() as connection, transaction(connection):
+        return remove_loads(connection, source, file_name)
 
 
 def _remake_viewing(connection: duckdb.DuckDBPyConnection) -> Batch | None:

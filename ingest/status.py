@@ -21,7 +21,7 @@ def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
                 strftime(loaded_at, '%Y-%m-%d %H:%M:%S UTC')
             from raw.load_manifest
             where is_current
-            order by source, load_number
+            order by source, loaded_at, batch_id
             """
         ).fetchall()
         # A reason's text in brackets differs from row to row.

@@ -65,7 +65,7 @@ def read_features(connection: duckdb.DuckDBPyConnection, task: Task) -> FeatureT
     _check_columns(connection, task)
     frame = pl.DataFrame(connection.sql(_select(task)).to_arrow_table())
     if frame.is_empty():
-        raise UserError(f"{task.feature_model} has no rows: load data (`python -m ingest`), run `dbt build`")
+        raise UserError(_why_empty(connection, task))
     labels = frame["label"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     in_training = ((frame["split"] == "train") & frame["label"].is_not_null()).to_numpy()
     levels = {name: _levels(frame[name], labels, in_training) for name in task.categorical}
@@ -100,6 +100,21 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, task: Task) -> None:
         raise UserError(
             f"{task.feature_model} lacks {', '.join(missing)}: run `dbt build`, or mend ml/tasks.py"
         )
+
+
+def _why_empty(connection: duckdb.DuckDBPyConnection, task: Task) -> str:
+    try:
+        is_loaded = connection.execute(
+            "select 1 from raw.load_manifest where source = ? and is_current", [task.source]
+        ).fetchall()
+    except duckdb.CatalogException:
+        is_loaded = []
+    if is_loaded:
+        return f"{task.feature_model} has no rows: run `dbt build`, and if it did run, load a longer log"
+    return (
+        f"no {task.source} log is loaded, and {task.name} is learnt from that alone: run `python -m ingest "
+        "simulate`, then `dbt build`"
+    )
 
 
 def _select(task: Task) -> str:

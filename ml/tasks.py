@@ -12,6 +12,7 @@ class Task:
 
     Attributes:
         name: what `ml.*` rows of this task carry in `task`.
+        source: what has to be loaded for there to be rows, as the manifest of loads names it.
         feature_model: schema and table of the feature mart, one row a prediction unit.
         key: column that identifies a row; as text it is `entity_id` in `ml.scores`.
         cluster: column whose values are resampled as a whole for intervals: rows of one user are alike.
@@ -23,6 +24,7 @@ class Task:
     """
 
     name: str
+    source: str
     feature_model: str
     key: str
     cluster: str
@@ -39,6 +41,7 @@ class Task:
 
 NEXT_EPISODE = Task(
     name="next_episode",
+    source="viewing",
     feature_model="marts.feat_next_episode",
     key="event_id",
     cluster="user_id",

@@ -29,7 +29,7 @@ from ml.features import FeatureTable, read_features
 from ml.importance import CIRCULAR_ROC_AUC, circular_features, permutation_importance
 from ml.metrics import Values, compare_with_oracle, evaluate, interval
 from ml.records import Metric, SplitSpan, TrainingRun, check_tables, write_runs
-from ml.store import save_model
+from ml.store import clear_models, models_folder, save_model
 from ml.summary import print_summary
 from ml.tasks import TASKS, Task
 
@@ -53,9 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             check_tables(connection)
             table = read_features(connection, task)
         runs.append(train_task(task, table, seed))
-    for run in runs:
-        save_model(warehouse_path().parent / run.model_file, run.model, describe(run))
     with open_warehouse() as connection:
+        clear_models(connection, warehouse_path())
+        for run in runs:
+            save_model(warehouse_path().parent / run.model_file, run.model, describe(run))
         write_runs(connection, runs)
     print_summary(runs, warehouse_path(), time.perf_counter() - started)
 
@@ -91,7 +92,7 @@ def train_task(task: Task, table: FeatureTable, seed: int) -> TrainingRun:
         library_versions=versions,
         seed=seed,
         train_seconds=time.perf_counter() - started,
-        model_file=f"models/{run_id}.skops",
+        model_file=f"{models_folder(warehouse_path()).name}/{run_id}.skops",
         model=chosen,
         levels=table.levels,
         spans=_spans(table),

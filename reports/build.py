@@ -1,11 +1,11 @@
 """`python -m reports.build`: writes the pages from the marts, each as one file that opens from disk."""
 
-import os
 import sys
 import time
 from pathlib import Path
 
 from common.errors import UserError, run_command
+from common.files import write_whole
 from reports.blocks import Page
 from reports.html import document
 from reports.pages import PAGES
@@ -36,15 +36,10 @@ def write(page: Page) -> Path:
     """
     content = document(page, read_rows(page))
     path = BUILD_FOLDER / page.file_name
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(content, encoding="utf-8", newline="")
-        unfinished.replace(path)
+        write_whole(path, content.encode("utf-8"))
     except OSError as error:
         raise UserError(f"{path} can't be written ({error.strerror}): free it or its folder") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -120,10 +120,10 @@ AT_RISK_BY_EPISODE = Block(
 
 BINGES = Block(
     kind="bar",
-    title="Binge depth",
+    title="Binge length",
     reading="The longest sitting of each viewer with each title, in episodes, as a share of all pairs of "
     "viewer and title; the whisker is the 95% Wilson interval.",
-    model="rpt_binge_depth",
+    model="rpt_binge_length",
     order_by=("binge_length",),
     columns=(
         Column("binge_length_label", "Episodes in the longest sitting"),

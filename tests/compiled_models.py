@@ -11,11 +11,13 @@ from typing import Any
 import duckdb
 import polars as pl
 
+PROJECT = Path(__file__).parents[1]
 EVENTS = """
-    create table {fct_events} (
-        source varchar, user_id varchar, session_id varchar, event_id varchar, event_name varchar,
-        item_id varchar, occurred_at timestamp, ended_at timestamp, device varchar,
-        properties varchar, batch_id varchar, loaded_at timestamp
+    create table {relation} (
+        source varchar, user_id varchar, own_session_id varchar, event_id varchar, event_name varchar,
+        item_id varchar, occurred_at timestamp, ended_at timestamp, device varchar, properties varchar,
+        batch_id varchar, loaded_at timestamp, load_number bigint default 1, revision bigint default 0,
+        delivery_number bigint
     )
 """
 
@@ -32,7 +34,7 @@ class CompiledModels:
         self._nodes = {
             node["name"]: node
             for node in self._manifest["nodes"].values()
-            if node["resource_type"] == "model"
+            if node["resource_type"] in ("model", "seed")
         }
 
     def sql(self, name: str) -> str:
@@ -49,6 +51,13 @@ class CompiledModels:
             if self._exists(connection, name):
                 continue
             node = self._nodes[name]
+            if node["resource_type"] == "seed":
+                self.provide(
+                    connection,
+                    name,
+                    f"from read_csv('{PROJECT / node['original_file_path']}', all_varchar = true)",
+                )
+                continue
             parents = {name.split(".")[-1] for name in self._manifest["parent_map"][node["unique_id"]]}
             # A full build reads fewer tables than an incremental one, which a comment names to dbt.
             statement = re.sub("--.*", "", self.sql(name))
@@ -69,11 +78,15 @@ class CompiledModels:
         connection.execute(f"create table {self.relation(name)} as {query}")
 
     def provide_events(self, connection: duckdb.DuckDBPyConnection, events: pl.DataFrame) -> None:
-        """A log as `fct_events`: columns source, user_id, occurred_at, and any more of them."""
-        connection.execute('create schema if not exists "marts"')
-        connection.execute(EVENTS.format(fct_events=self.relation("fct_events")))
-        connection.register("events_given", events.to_arrow())
-        connection.execute(f"insert into {self.relation('fct_events')} by name select * from events_given")
+        """A log as `int_events_unioned`: columns source, user_id, occurred_at, and any more of them.
+
+        Rows were delivered in their order.
+        """
+        relation = self.relation("int_events_unioned")
+        connection.execute('create schema if not exists "intermediate"')
+        connection.execute(EVENTS.format(relation=relation))
+        connection.register("events_given", events.with_row_index("delivery_number", 1).to_arrow())
+        connection.execute(f"insert into {relation} by name select * from events_given")
         connection.unregister("events_given")
 
     def _exists(self, connection: duckdb.DuckDBPyConnection, name: str) -> bool:

@@ -1,49 +1,48 @@
-with users as (
-    select source, user_id, first_active_date as f, max(activity_date) as l,
-        sum(events_count) filter (where day_number = 0) as de,
-        sum(events_count) filter (where date_trunc('week', activity_date)::date = date_trunc('week', f)::date) as we,
-        sum(events_count) filter (where date_trunc('month', activity_date)::date = date_trunc('month', f)::date) as me
-    from marts.fct_user_days group by all
+with seen as (
+    select 'day' as g, 28 as f, 90 as k, first_active_date as c, day_number as p, previous_active_date - first_active_date as q,
+        events_count as n
+    from marts.fct_user_days
+    union all
+    select 'week', 4, 104, date_trunc('week', first_active_date)::date,
+        (date_trunc('week', activity_date)::date - date_trunc('week', first_active_date)::date) // 7 as w,
+        lag(w) over (partition by user_id order by w), n
+    from (
+        select user_id, first_active_date, max(activity_date) as activity_date, sum(events_count) as n
+        from marts.fct_user_days group by user_id, first_active_date, date_trunc('week', activity_date)
+    )
+    union all
+    select 'month', 3, 60, date_trunc('month', first_active_date)::date,
+        date_diff('month', first_active_date, activity_date) as m, lag(m) over (partition by user_id order by m), n
+    from (
+        select user_id, first_active_date, max(activity_date) as activity_date, sum(events_count) as n
+        from marts.fct_user_days group by user_id, first_active_date, date_trunc('month', activity_date)
+    )
+),
+counted as (
+    select g, c, p, f, k, greatest(q + 1, p - f + 1) as s, count(*) as n, count(*) filter (where n > 1) as again
+    from seen where p < k + f group by all
 ),
 ends as (select max(activity_date) as e from marts.fct_user_days),
-seen as (
-    select 'day' as g, first_active_date as c, day_number::bigint as p, count(*) as n
-    from marts.fct_user_days group by all
-    union all
-    select 'week', c, (w - c) // 7, count(*) from (
-        select distinct user_id, date_trunc('week', first_active_date)::date as c, date_trunc('week', activity_date)::date as w
-        from marts.fct_user_days
-    ) group by all
-    union all
-    select 'month', c, date_diff('month', c, w), count(*) from (
-        select distinct user_id, date_trunc('month', first_active_date)::date as c, date_trunc('month', activity_date)::date as w
-        from marts.fct_user_days
-    ) group by all
-),
-lasts as (
-    select 'day' as g, f as c, (l - f)::bigint as p, count(*) as n, count(*) filter (where de > 1) as s
-    from users group by all
-    union all
-    select 'week', date_trunc('week', f)::date, (date_trunc('week', l)::date - date_trunc('week', f)::date) // 7, count(*),
-        count(*) filter (where we > 1)
-    from users group by all
-    union all
-    select 'month', date_trunc('month', f)::date, date_diff('month', f, l), count(*), count(*) filter (where me > 1)
-    from users group by all
-),
 cohorts as (
-    select g, c, sum(n) as size, sum(s) as s,
+    select g, c, f, k, sum(n) as size, sum(again) as again,
         case g when 'day' then e - c when 'week' then (date_trunc('week', e)::date - c) // 7
             else date_diff('month', c, e) end as last_period
-    from lasts, ends group by all
+    from counted, ends where p = 0 group by all
 ),
-cells as (select *, unnest(range(last_period + 1)) as p from cohorts)
+cells as (select *, unnest(range(least(last_period, k) + 1)) as p from cohorts),
+changes as (
+    select g, c, p, n, 0 as o from counted where p > 0
+    union all select g, c, s, 0, n from counted where p > 0
+    union all select g, c, p + 1, 0, -n from counted where p > 0
+),
+per_period as (select g, c, p, sum(n) as n, sum(o) as o from changes group by all)
 select
-    'log' as source, g as cohort_grain, c::date as cohort_date, p::integer as period_index, size::bigint as cohort_size,
-    case when p = 0 then size when p < last_period then coalesce(seen.n, 0) end::bigint as active_count,
-    case when p = 0 or p < last_period then size - coalesce(sum(lasts.n) over (
-        partition by g, c order by p rows between unbounded preceding and 1 preceding
-    ), 0) end::bigint as active_on_or_after_count,
-    case when p = 0 and p < last_period then cells.s end::bigint as same_period_return_count,
-    p < last_period as is_complete
-from cells left join seen using (g, c, p) left join lasts using (g, c, p)
+    'any_event' as definition, 'log' as source, g as cohort_grain, c::date as cohort_date, p::integer as period_index,
+    size::bigint as cohort_size,
+    case when p = 0 then size when p < last_period then coalesce(per_period.n, 0) end::bigint as active_count,
+    case when p = 0 then size when p + f <= last_period then sum(coalesce(o, 0)) over (partition by g, c order by p) end::bigint
+        as active_on_or_after_count,
+    case when p = 0 and p < last_period then again end::bigint as same_period_return_count,
+    p < last_period as is_complete,
+    greatest(last_period - k, 0)::integer as periods_cut_count
+from cells left join per_period using (g, c, p)

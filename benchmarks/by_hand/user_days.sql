@@ -1,7 +1,8 @@
 select
     'log' as source, user_id, activity_date, first_active_date,
+    lag(activity_date) over (partition by user_id order by activity_date) as previous_active_date,
     (activity_date - first_active_date)::integer as day_number, events_count, history_28,
-    bit_count(history_28)::integer as active_days_28_count, timestamp '2025-01-01' as loaded_at
+    bit_count(history_28)::integer as active_days_28_count, 1::bigint as load_number, 0::bigint as revision
 from (
     select
         *,

@@ -4,7 +4,7 @@ with days as (
         user_id,
         cast(occurred_at as date) as activity_date,
         cast(count(*) as bigint) as events_count,
-        max(loaded_at) as loaded_at
+        max(load_number) as load_number
     from marts.fct_events
     group by all
 ),
@@ -19,12 +19,13 @@ select
     user_id,
     activity_date,
     min(activity_date) over before as first_active_date,
+    lag(activity_date) over (partition by user_id order by day_index) as previous_active_date,
     cast(activity_date - first_active_date as integer) as day_number,
     events_count,
     cast(sum(1::bigint << slot) over last_28_days as bigint) as ring,
     (ring >> slot) | ((ring << (28 - slot)) & 268435455) as history_28,
     cast(bit_count(history_28) as integer) as active_days_28_count,
-    loaded_at
+    load_number
 from slots
 window
     before as (

@@ -4,7 +4,7 @@ with days as (
         user_id,
         cast(occurred_at as date) as activity_date,
         cast(count(*) as bigint) as events_count,
-        max(loaded_at) as loaded_at
+        max(load_number) as load_number
     from marts.fct_events
     group by all
 ),
@@ -20,6 +20,7 @@ select
     user_id,
     activity_date,
     first_active_date,
+    list_max([earlier for earlier in dates if earlier < activity_date]) as previous_active_date,
     cast(activity_date - first_active_date as integer) as day_number,
     events_count,
     list_sum([
@@ -28,6 +29,6 @@ select
         if activity_date - earlier between 0 and 27
     ]) as history_28,
     cast(bit_count(cast(history_28 as bigint)) as integer) as active_days_28_count,
-    loaded_at
+    load_number
 from days
 inner join users using (user_id)

@@ -7,15 +7,7 @@
 
 {# An event that reaches the goal of a session: {{ is_conversion('event_name') }} #}
 {% macro is_conversion(event_name) -%}
-    ({{ event_name }} in ('{{ var('conversion_events') | join("', '") }}'))
-{%- endmacro %}
-
-{# Whether retention is asked for as usual: any event, first time, calendar periods. #}
-{% macro retention_is_plain() -%}
-    {{ return(
-        not var('retention_entry_event')
-        and not var('retention_return_event')
-        and var('retention_cohort_mode') == 'first_time'
-        and var('retention_period_mode') == 'calendar'
-    ) }}
+    {%- set goals = [] -%}
+    {%- for goal in var('conversion_events') -%} {%- do goals.append(quote_text(goal)) -%} {%- endfor -%}
+    {{ '(' ~ event_name ~ ' in (' ~ goals | join(', ') ~ '))' if goals else 'false' }}
 {%- endmacro %}

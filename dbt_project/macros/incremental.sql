@@ -1,74 +1,43 @@
 {#
-    How the ladder of events grows: whole users, whenever any event of theirs was loaded. Late events, events out of
-    order and events delivered twice then end in the tables that a full refresh makes.
+    How the ladder of events grows: by whole loads, told by their numbers, and for each user of whom any event came.
+    Late events and events out of order then end in the tables that a full refresh makes.
 #}
 
 {#
-    Before an incremental model adds to itself: forget every source one of whose loads was replaced since (a stand-in
-    by a real file, a log made anew), so that it is read anew as a whole. `stamp` is the column that tells the loads
-    apart, batch_id or loaded_at: config(pre_hook="{{ forget_replaced_loads('batch_id') }}")
+    Before an incremental model adds to itself: forget every source of which rows were taken away since (a stand-in that
+    gave way to a real file, a log made anew, a load removed), so that it is read anew as a whole. The model holds
+    source, load_number and revision: config(pre_hook="{{ forget_changed_sources() }}")
 #}
-{% macro forget_replaced_loads(stamp) -%}
+{% macro forget_changed_sources() -%}
     {%- if is_incremental() -%}
     delete from {{ this }}
     where source in (
-        select source from {{ this }}
-        where {{ stamp }} in (
-            select {{ stamp }} from {{ ref('stg_ingest__loads') }}
-            where not is_current
-        )
+        select held.source
+        from (select distinct source, load_number, revision from {{ this }}) as held
+        left join {{ ref('stg_ingest__loads') }} as loads
+            on
+                held.source = loads.source
+                and held.load_number = loads.load_number
+                and held.revision = loads.revision
+                and loads.is_current
+        where loads.load_number is null
     )
     {%- endif -%}
 {%- endmacro %}
 
 {#
-    The events of the loads that an incremental model has not read yet. The model holds source, user_id and loaded_at,
-    and replaces whole users: arrivals as ( {{ events_of_new_loads() }} )
+    Numbers of the loads that an incremental model has not read yet. The model holds source and load_number, of every
+    event or the newest: where load_number in ({{ new_load_numbers() }})
 #}
-{% macro events_of_new_loads() -%}
-    {%- set loads = ref('stg_ingest__loads') -%}
-    select arrivals.*
-    from {{ ref('fct_events') }} as arrivals
-    -- The few loads by their time, not all events by theirs: the engine skips what was stored before.
-    inner join (
-        select distinct
-            loads.source,
-            loads.loaded_at
-        from {{ loads }} as loads
-        left join (
-            select
-                source,
-                max(loaded_at) as loaded_at
-            from {{ this }}
-            group by source
-        ) as watermarks on loads.source = watermarks.source
-        -- Of two loads of the same instant, the second may have come after the first was read.
-        left join (
-            select
-                source,
-                loaded_at
-            from {{ loads }}
-            group by source, loaded_at
-            having count(*) > 1
-        ) as ties on loads.source = ties.source and loads.loaded_at = ties.loaded_at
-        where
-            loads.is_current
-            and (
-                watermarks.loaded_at is null
-                or loads.loaded_at > watermarks.loaded_at
-                or (loads.loaded_at = watermarks.loaded_at and ties.loaded_at is not null)
-            )
-    ) as new_loads on arrivals.source = new_loads.source and arrivals.loaded_at = new_loads.loaded_at
-{%- endmacro %}
-
-{#
-    After sessions were added: a source that has just had its first conversion has unconverted sessions among those
-    that were not read again: config(post_hook="{{ settle_conversions() }}")
-#}
-{% macro settle_conversions() -%}
-    {%- if is_incremental() -%}
-    update {{ this }}
-    set has_converted = false
-    where has_converted is null and source in (select source from {{ this }} where has_converted)
-    {%- endif -%}
+{% macro new_load_numbers() -%}
+    select loads.load_number
+    from {{ ref('stg_ingest__loads') }} as loads
+    left join (
+        select
+            source,
+            max(load_number) as load_number
+        from {{ this }}
+        group by source
+    ) as watermarks on loads.source = watermarks.source
+    where loads.is_current and loads.load_number > coalesce(watermarks.load_number, 0)
 {%- endmacro %}

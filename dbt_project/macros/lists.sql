@@ -48,7 +48,13 @@
 {%- endmacro %}
 
 {% macro default__join_in_order(value, position, separator, limit) -%}
-    array_to_string(list_slice(list({{ value }} order by {{ position }} asc), 1, {{ limit }}), '{{ separator }}')
+    array_to_string(
+        list_transform(
+            list_slice(list_sort(list({'position': {{ position }}, 'value': {{ value }}})), 1, {{ limit }}),
+            lambda pair: pair.value
+        ),
+        '{{ separator }}'
+    )
 {%- endmacro %}
 
 {% macro spark__join_in_order(value, position, separator, limit) -%}

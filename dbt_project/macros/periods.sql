@@ -1,4 +1,4 @@
-{# Days, weeks and months as whole numbers, and what the 28 bits of a user-day say about the day before it. #}
+{# Days, weeks and months as whole numbers. #}
 
 {#
     Number of the day, ISO week (from Monday) or month that a date lies in, counted from 1900; one more is the next:
@@ -29,17 +29,12 @@
     {%- if grain == 'day' -%} {{ date }} {%- else -%} cast(date_trunc('{{ grain }}', {{ date }}) as date) {%- endif -%}
 {%- endmacro %}
 
-{#
-    Days since the user's previous active day, 1 to 27, read from the history_28 of a user-day; null when there was none
-    within 27 days: {{ days_since_previous('history_28') }}
-#}
-{% macro days_since_previous(history) -%}
-    {# The lowest bit that is set, less one, has as many bits as it has zeros below it. #}
-    case
-        when {{ history }} > 1
-            then cast(bit_count(
-                ({{ shift_right(history, 1) }} & -{{ shift_right(history, 1) }}) - 1
-            ) as integer) + 1
+{# The same where the grain is a column: {{ period_start_of('cohort_grain', 'activity_date') }} #}
+{% macro period_start_of(grain, date) -%}
+    case {{ grain }}
+        when 'day' then {{ date }}
+        when 'week' then {{ period_start('week', date) }}
+        else {{ period_start('month', date) }}
     end
 {%- endmacro %}
 

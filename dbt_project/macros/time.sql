@@ -23,6 +23,17 @@
     (cast({{ later }} as double) - cast({{ earlier }} as double))
 {%- endmacro %}
 
+{#
+    Hours from the end of what came before to a start: 0 where it was still on, null without any.
+    {{ hours_of_pause('previous_ended_at', 'started_at') }}
+#}
+{% macro hours_of_pause(ended_at, started_at) -%}
+    case
+        when {{ ended_at }} > {{ started_at }} then 0
+        else {{ seconds_between(ended_at, started_at) }} / 3600
+    end
+{%- endmacro %}
+
 {# Day of the week by ISO 8601, 1 (Monday) to 7: {{ iso_weekday('started_at') }} #}
 {% macro iso_weekday(timestamp) -%}
     {{ return(adapter.dispatch('iso_weekday')(timestamp)) }}
@@ -74,15 +85,49 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#
+    The instant (UTC) at which a calendar day of the reports begins, the other way round: what happened before it lies on
+    earlier days, what happened from it on does not. {{ reporting_day_start('as_of_date') }}
+#}
+{% macro reporting_day_start(date) -%}
+    {%- if var('reporting_time_zone') == 'UTC' -%}
+    cast({{ date }} as timestamp)
+    {%- else -%}
+    {{ day_start(date, var('reporting_time_zone')) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The instant (UTC) at which a day begins in a time zone. Where clocks skip midnight it begins when they do, where
+    midnight comes twice it begins with the first: {{ day_start('as_of_date', 'America/Santiago') }}
+#}
+{% macro day_start(date, time_zone) -%}
+    {{ return(adapter.dispatch('day_start')(date, time_zone)) }}
+{%- endmacro %}
+
+{% macro default__day_start(date, time_zone) -%}
+    {#- Of two midnights DuckDB takes the later; an hour before it, it is the same day already. -#}
+    {%- set midnight = "timezone('UTC', timezone(" ~ quote_text(time_zone) ~ ", cast(" ~ date ~ " as timestamp)))" -%}
+    {%- set hour_before = "(" ~ midnight ~ " - interval 1 hour)" -%}
+    case
+        when cast({{ local_time(hour_before, time_zone) }} as date) = {{ date }} then {{ hour_before }}
+        else {{ midnight }}
+    end
+{%- endmacro %}
+
+{% macro spark__day_start(date, time_zone) -%}
+    to_utc_timestamp(cast({{ date }} as timestamp), {{ quote_text(time_zone) }})
+{%- endmacro %}
+
 {# A UTC timestamp as the clock shows it in a time zone: {{ local_time('occurred_at', 'Europe/Berlin') }} #}
 {% macro local_time(timestamp, time_zone) -%}
     {{ return(adapter.dispatch('local_time')(timestamp, time_zone)) }}
 {%- endmacro %}
 
 {% macro default__local_time(timestamp, time_zone) -%}
-    timezone('{{ time_zone }}', timezone('UTC', {{ timestamp }}))
+    timezone({{ quote_text(time_zone) }}, timezone('UTC', {{ timestamp }}))
 {%- endmacro %}
 
 {% macro spark__local_time(timestamp, time_zone) -%}
-    from_utc_timestamp({{ timestamp }}, '{{ time_zone }}')
+    from_utc_timestamp({{ timestamp }}, {{ quote_text(time_zone) }})
 {%- endmacro %}

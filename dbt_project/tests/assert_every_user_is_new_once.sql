@@ -1,4 +1,4 @@
--- New users of all days are all users, and so are the members of the cohorts of a grain, if first-time, of any event.
+-- New users of all days are all users, and so are the members of the cohorts of a grain, if entered by any event.
 with users as (
     select
         source,
@@ -13,20 +13,17 @@ new_users as (
         sum(new_count) as users_count
     from {{ ref('fct_lifecycle_daily') }}
     group by source
-)
-{%- if retention_is_plain() %}
-    ,
+),
 
-    members as (
-        select
-            source,
-            cohort_grain,
-            sum(cohort_size) as users_count
-        from {{ ref('fct_cohort_retention') }}
-        where period_index = 0
-        group by source, cohort_grain
-    )
-{%- endif %}
+members as (
+    select
+        source,
+        cohort_grain,
+        sum(cohort_size) as users_count
+    from {{ ref('fct_cohort_retention') }}
+    where definition = 'any_event' and period_index = 0
+    group by source, cohort_grain
+)
 
 select
     users.source,
@@ -35,13 +32,11 @@ select
 from users
 left join new_users on users.source = new_users.source
 where users.users_count is distinct from new_users.users_count
-{%- if retention_is_plain() %}
-    union all
-    select
-        users.source,
-        users.users_count,
-        members.users_count as other_count
-    from users
-    left join members on users.source = members.source
-    where users.users_count is distinct from members.users_count
-{%- endif %}
+union all
+select
+    users.source,
+    users.users_count,
+    members.users_count as other_count
+from users
+left join members on users.source = members.source
+where users.users_count is distinct from members.users_count

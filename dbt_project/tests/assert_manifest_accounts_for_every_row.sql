@@ -1,4 +1,4 @@
--- Nothing is lost on the way in: what the manifest says was rejected is in raw.rejects.
+-- Nothing is lost on the way in: what the manifest says was rejected is in raw.rejects, unless it was taken back.
 with loads as (
     select * from {{ ref('stg_ingest__loads') }}
 ),
@@ -18,5 +18,5 @@ select
 from loads
 left join rejects on loads.batch_id = rejects.batch_id
 where
-    loads.rows_rejected <> coalesce(rejects.rows_count, 0)
+    (loads.is_current and loads.rows_rejected <> coalesce(rejects.rows_count, 0))
     or loads.rows_read <> loads.rows_loaded + loads.rows_rejected + loads.rows_duplicate

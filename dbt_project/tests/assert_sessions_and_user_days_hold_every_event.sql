@@ -6,7 +6,7 @@ with streamed as (
         user_id,
         count(*) as events_count,
         min(occurred_at) as started_at,
-        max(loaded_at) as loaded_at
+        max(load_number) as load_number
     from {{ ref('fct_events') }}
     group by source, user_id
 ),
@@ -17,8 +17,8 @@ in_sessions as (
         user_id,
         sum(events_count) as events_count,
         min(started_at) as started_at,
-        max(loaded_at) as loaded_at
-    from {{ ref('fct_sessions') }}
+        max(load_number) as load_number
+    from {{ ref('int_sessions_aggregated') }}
     group by source, user_id
 ),
 
@@ -27,7 +27,7 @@ in_days as (
         source,
         user_id,
         sum(events_count) as events_count,
-        max(loaded_at) as loaded_at
+        max(load_number) as load_number
     from {{ ref('fct_user_days') }}
     group by source, user_id
 ),
@@ -63,5 +63,5 @@ where
     streamed.events_count is distinct from in_sessions.events_count
     or streamed.events_count is distinct from in_days.events_count
     or streamed.started_at is distinct from in_sessions.started_at
-    or streamed.loaded_at is distinct from in_sessions.loaded_at
-    or streamed.loaded_at is distinct from in_days.loaded_at
+    or streamed.load_number is distinct from in_sessions.load_number
+    or streamed.load_number is distinct from in_days.load_number

@@ -3,7 +3,7 @@ with survival as (
     select
         *,
         lag(survival) over curve_so_far as previous_survival,
-        lag(at_risk_count - event_count - censored_count) over curve_so_far as left_over_count
+        lag(at_risk_count - ended_count - censored_count) over curve_so_far as left_over_count
     from {{ ref('fct_survival') }}
     window curve_so_far as (partition by source, curve, segment_name, segment_value order by time asc)
 )

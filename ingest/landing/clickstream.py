@@ -52,7 +52,7 @@ def land_clickstream(connection: duckdb.DuckDBPyConnection, options: Clickstream
         return None
     config = replace(load_config(), users=options.users, days=options.days)
     log = simulate_clickstream(config, options.seed)
-    _retire(connection)
+    retire_log(connection, NAME)
     stamp = new_stamp(connection, NAME, sha256)
     file_name = "simulated: " + " ".join(f"{name}={value}" for name, value in asdict(options).items())
     _insert(connection, log, [NAME, stamp.batch_id, file_name, stamp.loaded_at])
@@ -74,10 +74,11 @@ def land_clickstream(connection: duckdb.DuckDBPyConnection, options: Clickstream
     return batch
 
 
-def _retire(connection: duckdb.DuckDBPyConnection) -> None:
+def retire_log(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Delete an event log, with the truth that a generated one has."""
     for table in ("raw.events", *(f"truth.{name}" for name in TRUTH_TABLES)):
-        connection.execute(f"delete from {table} where source = ?", [NAME])
-    retire_batches(connection, NAME)
+        connection.execute(f"delete from {table} where source = ?", [source])
+    retire_batches(connection, source)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, log: Clickstream, stamp: list) -> None:

@@ -111,6 +111,9 @@ def insert_rejects(
     connection: duckdb.DuckDBPyConnection, source: str, rejects: list[Reject], batch_id: str, file_name: str
 ) -> None:
     """Keep rows that can't be loaded; `file_name` is that of those that don't say."""
+    # DuckDB 2.0.0 can't read the column back when an empty insert came before a large one in a transaction.
+    if not rejects:
+        return
     rows = RowBuffer(REJECT_SCHEMA)
     for reject in rejects:
         name = reject.file_name or file_name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from common.warehouse import open_warehouse, warehouse_path
+from common.warehouse import is_file, open_warehouse, warehouse_path
 
 RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
@@ -84,13 +84,21 @@ def current_batches(connection: duckdb.DuckDBPyConnection, source: str) -> list[
     return [Batch(*row) for row in rows]
 
 
+def loaded_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The names of the sources that are loaded now, in order."""
+    rows = connection.execute(
+        "select distinct source from raw.load_manifest where is_current order by source"
+    ).fetchall()
+    return [source for (source,) in rows]
+
+
 def peek_current_batches(source: str) -> list[Batch]:
     """`current_batches` of the warehouse as it stands, which may not exist yet.
 
     Raises:
         UserError: another process holds the warehouse, or it is no warehouse.
     """
-    if not warehouse_path().exists():
+    if not is_file(warehouse_path()):
         return []
     with open_raw() as connection:
         return current_batches(connection, source)
@@ -102,7 +110,7 @@ def peek_event_logs() -> list[Batch]:
     Raises:
         UserError: as `peek_current_batches`.
     """
-    if not warehouse_path().exists():
+    if not is_file(warehouse_path()):
         return []
     with open_raw() as connection:
         rows = connection.execute("select distinct source from raw.events order by source").fetchall()
@@ -120,6 +128,18 @@ def retire_batches(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     """Mark all loads of a source, whose rows were just deleted, as no longer current."""
     connection.execute(
         "update raw.load_manifest set is_current = false, revision = revision + 1 where source = ?", [source]
+    )
+
+
+def retire_batch(connection: duckdb.DuckDBPyConnection, source: str, batch_id: str) -> None:
+    """Mark one load of a source, whose rows were just deleted, as no longer current."""
+    connection.execute(
+        """
+        update raw.load_manifest
+        set is_current = is_current and batch_id <> ?, revision = revision + 1
+        where source = ?
+        """,
+        [batch_id, source],
     )
 
 

@@ -43,7 +43,6 @@ def _events(rows: list[tuple[str, str, datetime, str]]) -> pl.DataFrame:
     return frame.with_columns(
         event_id=pl.int_range(pl.len()).cast(pl.String),
         occurred_at=pl.col("occurred_at").cast(pl.Datetime("us")),
-        loaded_at=pl.lit(datetime(2025, 1, 1)).cast(pl.Datetime("us")),
     )
 
 

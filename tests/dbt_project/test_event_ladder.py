@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from common.warehouse import open_warehouse
-from ingest.landing.manifest import open_raw, retire_batches
+from ingest.landing.manifest import current_batches, open_raw, retire_batch, retire_batches
 from tests.pipeline import run_dbt
 
-LADDER = ("fct_events", "fct_sessions", "fct_user_days")
+LADDER = ("fct_events", "int_sessions_aggregated", "fct_sessions", "fct_user_days")
 GAP = timedelta(minutes=30)
 FIRST_DAY = datetime(2024, 2, 28)
 FIRST_LOAD = datetime(2025, 1, 1)
@@ -39,11 +39,11 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Load:
-    """Events delivered together. A replacing one takes the place of all that its source had."""
+    """Events delivered together; before them, all that its source had is taken away, or its oldest load."""
 
     step: int
     events: list[Event]
-    replaces: bool
+    takes_away: Literal["nothing", "all", "oldest"]
     at_the_same_instant: bool
 
 
@@ -69,7 +69,7 @@ WORLD = st.lists(
         Load,
         step=st.integers(0, STEPS - 1),
         events=st.lists(EVENTS, min_size=1, max_size=6),
-        replaces=st.sampled_from([False, False, False, True]),
+        takes_away=st.sampled_from(["nothing", "nothing", "nothing", "all", "oldest"]),
         at_the_same_instant=st.booleans(),
     ),
     max_size=5,
@@ -83,12 +83,15 @@ def warehouse_in(folder: Path) -> Iterator[None]:
 
 
 def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load: Load, at: datetime) -> None:
-    """Land a load as ingest does, save that nothing is left out: the stream has to find what came twice."""
-    if load.replaces:
-        connection.execute("delete from raw.events where source = ?", [source])
-        retire_batches(connection, source)
+    """Land a load as ingest does: an event that the source has already, by its id, is left out."""
+    take_away(connection, source, load)
+    held = {
+        row[0]
+        for row in connection.execute("select event_id from raw.events where source = ?", [source]).fetchall()
+    }
+    events = [event for event in first_of_each_id(load.events) if event[1].event_id not in held]
     batch_id = f"{source}-{place:04}"
-    rows = len(load.events)
+    rows = len(events)
     connection.execute(
         """
         insert into raw.load_manifest
@@ -97,31 +100,50 @@ def deliver(connection: duckdb.DuckDBPyConnection, source: str, place: int, load
         """,
         [batch_id, source, rows, rows, at, source],
     )
+    if not events:
+        return
     connection.executemany(
         "insert into raw.events values (?, ?, ?, ?, ?, null, ?, null, ?, 'f', ?, ?)",
-        [
-            [source, *event[:4], event.occurred_at, batch_id, row_number, at]
-            for row_number, event in enumerate(load.events, start=1)
-        ],
+        [[source, *event[:4], event.occurred_at, batch_id, row_number, at] for row_number, event in events],
     )
+
+
+def take_away(connection: duckdb.DuckDBPyConnection, source: str, load: Load) -> None:
+    if load.takes_away == "all":
+        connection.execute("delete from raw.events where source = ?", [source])
+        retire_batches(connection, source)
+    elif load.takes_away == "oldest" and (batches := current_batches(connection, source)):
+        connection.execute("delete from raw.events where _batch_id = ?", [batches[0].batch_id])
+        retire_batch(connection, source, batches[0].batch_id)
+
+
+def first_of_each_id(events: list[Event]) -> list[tuple[int, Event]]:
+    """Each with the number of its row."""
+    first = {event.event_id: (number, event) for number, event in reversed(list(enumerate(events, start=1)))}
+    return sorted(first.values())
 
 
 def tables() -> dict[str, list[tuple]]:
     with open_warehouse(read_only=True) as connection:
         return {
-            name: sorted(connection.execute(f"from marts.{name}").fetchall(), key=repr) for name in LADDER
+            name: sorted(connection.execute(f"from {schema_of(name)}.{name}").fetchall(), key=repr)
+            for name in LADDER
         }
 
 
+def schema_of(model: str) -> str:
+    return "intermediate" if model.startswith("int_") else "marts"
+
+
 def received(loads: list[Load]) -> list[Event]:
-    """The events that a source has after its loads, each as first received."""
-    kept: dict[str, Event] = {}
+    """The events that a source has after its loads, in the order of delivery, each as first received."""
+    current: list[dict[str, Event]] = []
     for load in loads:
-        if load.replaces:
-            kept = {}
-        for event in load.events:
-            kept.setdefault(event.event_id, event)
-    return list(kept.values())
+        current = {"nothing": current, "all": [], "oldest": current[1:]}[load.takes_away]
+        held = {event_id for of_load in current for event_id in of_load}
+        first = {event.event_id: event for _, event in first_of_each_id(load.events)}
+        current = [*current, {event_id: event for event_id, event in first.items() if event_id not in held}]
+    return [event for of_load in current for event in of_load.values()]
 
 
 def sessions_of(events: list[Event]) -> set[tuple]:
@@ -130,19 +152,19 @@ def sessions_of(events: list[Event]) -> set[tuple]:
     last: dict[str, datetime] = {}
     numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
     current: dict[str, int] = {}
-    for event in sorted(events, key=lambda event: (event.occurred_at, event.event_id)):
+    for event in sorted(events, key=lambda event: event.occurred_at):
         user = event.user_id
         if event.session_id is None:
             if user not in last or event.occurred_at - last[user] > GAP:
                 current[user] = next(numbers[user])
             last[user] = event.occurred_at
-        has_own_id = event.session_id is not None
-        sessions[user, has_own_id, event.session_id or f"{user}-{current[user]}"].append(event)
+        is_own = event.session_id is not None
+        sessions[user, is_own, event.session_id or f"{user}-{current[user]}"].append(event)
     has_goal = any(event.event_name == "purchase" for event in events)
     return {
         (
             user,
-            has_own_id,
+            is_own,
             session,
             of_session[0].occurred_at,
             of_session[-1].occurred_at,
@@ -150,7 +172,7 @@ def sessions_of(events: list[Event]) -> set[tuple]:
             " > ".join(event.event_name for event in of_session),
             any(event.event_name == "purchase" for event in of_session) if has_goal else None,
         )
-        for (user, has_own_id, session), of_session in sessions.items()
+        for (user, is_own, session), of_session in sessions.items()
     }
 
 
@@ -178,7 +200,7 @@ def assert_by_the_definitions(expected: dict[str, list[Event]], time_zone: str =
     with open_warehouse(read_only=True) as connection:
         for source, *row in connection.execute("""
             select
-                source, user_id, has_own_id, session_id,
+                source, user_id, is_own_session, session_id,
                 started_at, ended_at, events_count, path, has_converted
             from marts.fct_sessions
         """).fetchall():
@@ -251,7 +273,7 @@ def test_the_day_of_a_zoned_log_is_the_zones(folder: Path) -> None:
         for start in (datetime(2025, 3, 8), datetime(2025, 11, 1))
         for hour in range(72)
     ]
-    load = Load(step=0, events=events, replaces=False, at_the_same_instant=False)
+    load = Load(step=0, events=events, takes_away="nothing", at_the_same_instant=False)
     with warehouse_in(folder):
         with open_warehouse() as connection:
             connection.execute("truncate raw.events; truncate raw.load_manifest")

@@ -187,9 +187,9 @@ def test_every_model_runs_on_spark_too(compiled: dict[str, str]) -> None:
 
 
 def test_both_forms_of_the_incremental_models_were_looked_at(compiled: dict[str, str]) -> None:
-    for model in ("fct_events", "fct_sessions", "fct_user_days"):
-        assert '"marts"."' + model + '"' not in compiled[f"{model} (first run)"]
-        assert '"marts"."' + model + '"' in compiled[f"{model} (incremental run)"]
+    for model in ("fct_events", "int_sessions_aggregated", "fct_user_days"):
+        assert f'"{model}"' not in compiled[f"{model} (first run)"]
+        assert f'"{model}"' in compiled[f"{model} (incremental run)"]
 
 
 @pytest.mark.parametrize(

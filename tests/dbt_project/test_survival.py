@@ -45,7 +45,7 @@ def assert_equal_to_lifelines(curve: pl.DataFrame, durations: list[int], ended: 
     assert times.tolist() == [int(time) for time in table.index]
     for column, name in (
         ("at_risk_count", "at_risk"),
-        ("event_count", "observed"),
+        ("ended_count", "observed"),
         ("censored_count", "censored"),
     ):
         assert curve[column].to_list() == table[name].to_list(), column
@@ -128,12 +128,61 @@ def test_depth_is_kaplan_meier(connection: duckdb.DuckDBPyConnection) -> None:
     titles = rows["segment_value"].unique().to_list()
     assert len(titles) == 20
     for title in titles[:5]:
+        # The first episode of a run that was not continued; where that can't be known, the one before.
         runs = connection.execute(
-            "select depth, run_outcome from marts.fct_title_runs where anime_id = ?", [title]
+            "select min(episode_number), min_by(outcome, episode_number) from marts.fct_episode_views"
+            " where anime_id = ? and not is_rewatch and outcome <> 'continued' group by user_id",
+            [title],
         ).fetchall()
         ended = [outcome == "stopped" for _, outcome in runs]
-        durations = [depth - (not stopped) for (depth, _), stopped in zip(runs, ended, strict=True)]
+        durations = [episode - (not stopped) for (episode, _), stopped in zip(runs, ended, strict=True)]
         assert_equal_to_lifelines(curve_of(rows, "title", title), durations, ended)
+
+
+def test_a_title_has_one_survival_by_episode(connection: duckdb.DuckDBPyConnection) -> None:
+    """Episode for episode, the curve of depth is that of retention by episode."""
+    rows = connection.execute("""
+        select
+            by_episode.anime_id,
+            by_episode.episode_number,
+            max_by(curve.survival, curve.time),
+            by_episode.survival,
+            count(*) filter (where curve.time = by_episode.episode_number
+                and (curve.at_risk_count, curve.ended_count)
+                <> (by_episode.at_risk_count, by_episode.stopped_count))
+        from marts.fct_retention_by_episode as by_episode
+        inner join marts.fct_survival as curve
+            on by_episode.anime_id = curve.segment_value and by_episode.episode_number >= curve.time
+        where curve.curve = 'depth' and by_episode.at_risk_count > 0
+        group by all
+    """).fetchall()
+    assert len(rows) > 150
+    for title, episode, by_depth, by_episode, others_counted in rows:
+        assert by_depth == pytest.approx(by_episode, abs=1e-12), (title, episode)
+        assert others_counted == 0, (title, episode)
+
+
+def test_half_of_four_users_are_gone_after_the_second(built_warehouse: Path) -> None:
+    """3/4 x 2/3 is one half, though not to the last bit of a float."""
+    models = CompiledModels(built_warehouse.parent / "dbt" / "manifest.json")
+    with duckdb.connect() as database:
+        models.provide(
+            database,
+            "int_survival_durations",
+            "select 'time_to_churn' as curve, 'log' as source, 'all' as segment_name, 'all' as segment_value,"
+            " cast(range as integer) as duration, cast(1 as bigint) as ended_count,"
+            " cast(0 as bigint) as censored_count from range(4)",
+        )
+        models.provide(database, "dim_anime", "select '' as anime_id, '' as title where false")
+        models.build(database, "rpt_survival_medians")
+        found = database.execute(
+            "select median_time, median_time_low, median_time_high"
+            f" from {models.relation('rpt_survival_medians')}"
+        ).fetchone()
+    fitter = KaplanMeierFitter().fit([0, 1, 2, 3], [True] * 4)
+    low, high = median_survival_times(fitter.confidence_interval_).to_numpy()[0]
+    assert found == (1, low, high)
+    assert fitter.median_survival_time_ == 1
 
 
 def test_survival_and_log_rank_on_the_real_log(built_warehouse: Path, shared_data: Path) -> None:
@@ -153,8 +202,9 @@ def test_survival_and_log_rank_on_the_real_log(built_warehouse: Path, shared_dat
         models.provide(database, "int_user_segments", segments)
         models.provide(
             database,
-            "fct_title_runs",
-            "select 1 as user_id, 'a' as anime_id, 1 as depth, 'stopped' as run_outcome where false",
+            "fct_episode_views",
+            "select 1 as user_id, 'a' as anime_id, 1 as episode_number, false as is_rewatch, '' as outcome"
+            " where false",
         )
         models.build(database, "fct_survival", "rpt_survival_logrank")
         rows = read_frame(database, f"from {models.relation('fct_survival')}")

@@ -1,8 +1,9 @@
 """Churn, its features and splits against a computation user by user; features from a log cut short."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 from common.warehouse import open_warehouse
 from tests.compiled_models import CompiledModels, read_frame
 from tests.dbt_project.event_logs import random_log, user_dates
+from tests.pipeline import compile_models
 
 DAY = timedelta(days=1)
 HALF_HOUR = timedelta(minutes=30)
@@ -37,6 +39,12 @@ def features(models: CompiledModels, events: pl.DataFrame) -> list[dict]:
         models.build(database, "feat_user_churn")
         query = f"from {models.relation('feat_user_churn')} order by user_as_of_id"
         return read_frame(database, query).to_dicts()
+
+
+def day_start(day: date, zone: str) -> datetime:
+    """The first instant (UTC, naive) of a day in a time zone."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+    return midnight.astimezone(UTC).replace(tzinfo=None)
 
 
 def as_of_dates(users: dict[str, list[date]]) -> list[date]:
@@ -110,6 +118,55 @@ def test_features_of_a_log_cut_short_are_the_same(models: CompiledModels) -> Non
         for row in rows:
             expected = whole[row["user_as_of_id"]]
             assert {**row, "label": 0, "split": 0} == {**expected, "label": 0, "split": 0}
+
+
+# A zone, the days by which the random log of 25 December 2023 to 2 May 2024 is moved, and dates to cut it at.
+IN_ZONES = [
+    ("America/Los_Angeles", 0, [date(2024, 2, 5), date(2024, 3, 11)]),
+    ("Europe/Berlin", 0, [date(2024, 4, 1)]),
+    ("Asia/Kolkata", 0, [date(2024, 3, 4)]),
+    ("Africa/Cairo", 0, [date(2024, 4, 26)]),  # skips midnight
+    ("America/Santiago", 220, [date(2024, 9, 8)]),  # skips midnight
+    ("America/Havana", 220, [date(2024, 11, 3)]),  # has midnight twice
+]
+
+
+@pytest.fixture(scope="module")
+def manifest_of_los_angeles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that churn is made of, by days in Los Angeles, every day of them an as-of date."""
+    variables = {"reporting_time_zone": "America/Los_Angeles", "as_of_grid_days": 1}
+    return compile_models(tmp_path_factory.mktemp("los_angeles"), "feat_user_churn", variables)
+
+
+@pytest.mark.parametrize(("zone", "moved_by", "cuts"), IN_ZONES, ids=[zone for zone, _, _ in IN_ZONES])
+def test_features_by_the_days_of_a_zone_see_nothing_after_as_of(
+    manifest_of_los_angeles: Path, tmp_path: Path, zone: str, moved_by: int, cuts: list[date]
+) -> None:
+    # The zone is a name in the queries, nothing else.
+    compiled = manifest_of_los_angeles.read_text(encoding="utf-8")
+    assert "America/Los_Angeles" in compiled
+    (tmp_path / "manifest.json").write_text(compiled.replace("America/Los_Angeles", zone), encoding="utf-8")
+    models = CompiledModels(tmp_path / "manifest.json")
+    events = random_log(9).with_columns(pl.col("occurred_at") + pl.duration(days=moved_by))
+    whole = {row["user_as_of_id"]: row for row in features(models, events)}
+    assert {row["as_of_date"]: row["as_of"] for row in whole.values()} == {
+        row["as_of_date"]: day_start(row["as_of_date"], zone) for row in whole.values()
+    }
+    for cut in cuts:
+        at = day_start(cut, zone)
+        # One event at that very instant, of somebody else, says that the day before is over.
+        marker = events.head(1).with_columns(
+            user_id=pl.lit("marker"),
+            event_id=pl.lit("marker"),
+            occurred_at=pl.lit(at).cast(pl.Datetime("us")),
+        )
+        short = events.filter(pl.col("occurred_at") < at)
+        found = {row["user_as_of_id"]: row for row in features(models, pl.concat([short, marker]))}
+        expected = {key: row for key, row in whole.items() if row["as_of"] <= at}
+        assert found.keys() == expected.keys()
+        assert sum(row["as_of_date"] == cut for row in found.values()) > 3
+        for key, row in found.items():
+            assert {**row, "label": 0, "split": 0} == {**expected[key], "label": 0, "split": 0}
 
 
 def test_labels_are_known_when_their_split_ends(connection: duckdb.DuckDBPyConnection) -> None:

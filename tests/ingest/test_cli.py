@@ -13,6 +13,7 @@ from ingest_samples import anime_entry, json_lines
 from common.errors import UserError, run_command, terminal_safe
 from common.warehouse import open_warehouse
 from ingest.__main__ import main
+from ingest.landing.manifest import open_raw
 
 ROOT = Path(__file__).parents[2]
 HEADINGS = ["source", "origin", "file", "read", "loaded", "rejected", "duplicate", "loaded", "at"]
@@ -90,7 +91,7 @@ def test_status_shows_what_is_loaded_and_rejects_by_reason(ingest, write):
 
 
 def test_status_of_an_empty_warehouse_tells_what_to_do(ingest, warehouse):
-    with open_warehouse():
+    with open_raw():
         pass
     assert "nothing is loaded: run `python -m ingest`" in ingest("status")
 

@@ -14,9 +14,8 @@ from ingest_samples import METADATA, anime_entry, json_lines, manifest, query
 from test_anime import ODD_TITLES
 
 import ingest.making.viewing as simulator
-from common.warehouse import open_warehouse
 from ingest.__main__ import main
-from ingest.landing.manifest import transaction
+from ingest.landing.manifest import open_raw, transaction
 
 ROOT = Path(__file__).parents[2]
 SMALL_LOG = ("simulate", "--viewers", "30", "--days", "40", "--seed", "7")
@@ -372,7 +371,7 @@ def test_a_metadata_line_without_licence_leaves_the_sources_own(ingest, write):
 
 
 def test_an_interrupted_transaction_leaves_nothing(warehouse):
-    with open_warehouse() as connection, pytest.raises(KeyboardInterrupt), transaction(connection):
+    with open_raw() as connection, pytest.raises(KeyboardInterrupt), transaction(connection):
         connection.execute("insert into raw.rejects values ('b', 's', 'f', 1, null, 'r', null)")
         raise KeyboardInterrupt
     assert query("select count(*) from raw.rejects") == [(0,)]

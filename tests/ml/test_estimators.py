@@ -11,6 +11,7 @@ from ml.tasks import Task
 
 TASK = Task(
     name="small",
+    source="viewing",
     feature_model="marts.feat_small",
     key="id",
     cluster="user_id",

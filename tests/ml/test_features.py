@@ -10,6 +10,7 @@ from worlds import load_world
 
 from common.errors import UserError, run_command
 from common.warehouse import open_warehouse
+from ingest.__main__ import main as simulate
 from ml import train
 from ml.features import FeatureTable, read_features
 from ml.tasks import NEXT_EPISODE
@@ -66,7 +67,6 @@ def only_true(world: pl.DataFrame, split: str) -> pl.DataFrame:
 
 
 CONDITIONS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
-    "empty mart": (lambda world: world.head(0), "has no rows: load data"),
     "no validation rows": (
         lambda world: world.filter(pl.col("split") != "validation"),
         "has no validation row with a known label",
@@ -93,6 +93,22 @@ def test_a_mart_that_cannot_be_trained_on_is_named_in_one_line(
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and "marts.feat_next_episode" in error
     assert message in error and "\n" not in error
+
+
+def test_a_source_that_is_not_loaded_is_named(warehouse: Path, world: pl.DataFrame) -> None:
+    """With logs of the user's own alone, loading and building again would change nothing."""
+    load_world(world.head(0))
+    with pytest.raises(UserError) as refused:
+        read()
+    assert str(refused.value) == (
+        "no viewing log is loaded, and next_episode is learnt from that alone: run `python -m ingest "
+        "simulate`, then `dbt build`"
+    )
+    assert simulate(["simulate", "--viewers", "5", "--days", "3"]) == 0
+    with pytest.raises(
+        UserError, match=r"^marts\.feat_next_episode has no rows: run `dbt build`, and if it did"
+    ):
+        read()
 
 
 def test_true_probabilities_must_be_complete(warehouse: Path, world: pl.DataFrame) -> None:

@@ -1,7 +1,9 @@
 """Model files: the same model comes back, and a file that holds anything else is refused."""
 
+import copy
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -79,6 +81,57 @@ def test_a_file_that_is_no_model_is_named_in_one_line(tmp_path: Path, content: b
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"damaged\.skops is no model file"):
         load_model(path)
+
+
+def change(field: str, value: float, place: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    def change_nodes(nodes: np.ndarray) -> np.ndarray:
+        nodes[field][place] = value
+        return nodes
+
+    return change_nodes
+
+
+TAMPERED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "left out of range": change("left", 4_000_000_000),
+    "right just out of range": lambda nodes: change("right", len(nodes))(nodes),
+    "a circle": change("left", 0),
+    "feature out of range": change("feature_idx", 3),
+    "feature below 0": change("feature_idx", -1),
+    "categories that are not there": change("is_categorical", 1),
+    "a leaf that splits": change("is_leaf", 0, place=-1),
+    "no nodes": lambda nodes: nodes[:0],
+    "nodes in two dimensions": lambda nodes: nodes[None],
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERED.values(), ids=TAMPERED.keys())
+def test_trees_that_lead_astray_are_refused(tmp_path: Path, classifier, tamper) -> None:
+    """Predicting with them would read beyond the arrays, which ends the process, or never end."""
+    changed = copy.deepcopy(classifier)
+    tree = changed._predictors[3][0]
+    tree.nodes = tamper(tree.nodes)
+    save_model(tmp_path / "a.skops", Calibrated(changed, Sigmoid(1.0, 0.0)), {})
+    with pytest.raises(
+        UserError, match=r"a\.skops was refused, its trees lead astray: run `python -m ml.train`"
+    ):
+        load_model(tmp_path / "a.skops")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_features_in_", 2),
+        ("n_features_in_", None),
+        ("_predictors", [[1]]),
+        ("is_categorical_", np.ones(3, bool)),
+    ],
+)
+def test_a_classifier_that_was_tampered_with_is_refused(tmp_path: Path, classifier, name, value) -> None:
+    changed = copy.deepcopy(classifier)
+    setattr(changed, name, value)
+    save_model(tmp_path / "a.skops", Calibrated(changed, Sigmoid(1.0, 0.0)), {})
+    with pytest.raises(UserError, match=r"a\.skops (was refused|is no model file)"):
+        load_model(tmp_path / "a.skops")
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import json
 import math
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import polars as pl
 import pytest
 from worlds import copy_warehouse, fetch, load_world, make_world
 
+from common.errors import UserError
 from common.warehouse import open_warehouse
 from ml import records, train
 from ml.features import read_features
@@ -20,7 +23,7 @@ from ml.store import load_model
 from ml.tasks import NEXT_EPISODE
 
 TABLE_QUERIES = {
-    "model_runs": "select * exclude (trained_at, train_seconds) from ml.model_runs order by all",
+    "model_runs": "select * exclude (trained_at, train_seconds, model_file) from ml.model_runs order by all",
     "metrics": "select * from ml.metrics order by all",
     "scores": "select * from ml.scores order by all",
     "feature_importance": "select * from ml.feature_importance order by all",
@@ -215,6 +218,46 @@ def write_until_killed(run: records.TrainingRun) -> None:
     records._replace = replace_or_die
     with open_warehouse() as connection:
         records.write_runs(connection, [run])
+
+
+def test_the_next_run_clears_the_models_of_runs_that_were_killed(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_world(make_world(users=120))
+    models = warehouse.parent / "test.models"
+
+    def be_killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    train.main(["--seed=1"])
+    [first] = models.iterdir()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train, "write_runs", be_killed)
+        train.main(["--seed=2"])
+    [killed] = set(models.iterdir()) - {first}
+    for name in ("of-the-user.txt", ".next_episode-0123456789ab.skops.1"):
+        (models / name).touch()
+    train.main(["--seed=3"])
+    recorded = {
+        warehouse.parent / name for (name,) in fetch(warehouse, "select model_file from ml.model_runs")
+    }
+    assert first in recorded and killed not in recorded
+    assert set(models.iterdir()) == recorded | {models / "of-the-user.txt"}
+
+
+def test_no_model_is_written_while_another_program_holds_the_warehouse(
+    trained: Path, warehouse: Path, run: records.TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_warehouse(trained, warehouse)
+    # Others may read beside it while it reads, but none may write when it does.
+    monkeypatch.setattr(train, "train_task", lambda *_: run)
+    code = f"import duckdb; c = duckdb.connect({str(warehouse)!r}, read_only=True); print(); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as reader:
+        reader.stdout.readline()
+        with pytest.raises(UserError, match="is in use by"):
+            train.main([])
+        reader.communicate("\n")
+    assert not (warehouse.parent / "test.models").exists()
 
 
 def test_a_process_killed_while_writing_leaves_the_tables_as_they_were(

@@ -49,7 +49,7 @@ COLUMNS = {
         "censored_count bigint, continuation_rate double, continuation_rate_low double, "
         "continuation_rate_high double, survival double, survival_low double, survival_high double"
     ),
-    "rpt_binge_depth": (
+    "rpt_binge_length": (
         "binge_length int, binge_length_label text, runs_count bigint, run_share double, run_share_low "
         "double, run_share_high double, runs_total bigint"
     ),
@@ -142,6 +142,7 @@ def _viewing() -> dict[str, list[tuple[Any, ...]]]:
             (1, "anime", "real", "as published", "anime.jsonl.zst", "ODbL", 39_277, 39_270, 5, 2, at),
             (2, "viewing", "simulated", "made by this project", None, None, 250_000, 250_000, 0, 0, at),
             (3, "steam", "stand-in", "no real file given", MARKUP, "none", 200_000, 200_000, 0, 0, at),
+            (4, "web_shop_events", "real", "as published", "shop.csv", None, 9, 9, 0, 0, at),
         ],
         "rpt_headline_figures": [
             (1, "Views", "viewing", 251_734, "count", None, None, None, None),
@@ -171,7 +172,7 @@ def _viewing() -> dict[str, list[tuple[Any, ...]]]:
             ),
         ],
         "rpt_retention_by_episode": [*retention, open_window],
-        "rpt_binge_depth": [
+        "rpt_binge_length": [
             (n, f"{n}" if n < 8 else "8 or more", 9_000 // n, *_around(0.4 / n, 0.01), 20_000)
             for n in range(1, 9)
         ],

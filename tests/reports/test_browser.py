@@ -117,6 +117,20 @@ def test_nothing_is_wider_than_the_screen(device: str, width: int, request: pyte
     assert overflowing == 0
 
 
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_names_of_sources_stand_on_one_line(device: str, request: pytest.FixtureRequest) -> None:
+    opened: Visit = request.getfixturevalue(device)
+    lines = opened.page.evaluate(
+        """[...document.querySelectorAll(".sources strong")].map((name) => {
+            const range = document.createRange();
+            range.selectNodeContents(name);
+            return [name.textContent, new Set([...range.getClientRects()].map((line) => line.top)).size];
+        })"""
+    )
+    assert ["web_shop_events", 1] in lines
+    assert all(count == 1 for _, count in lines)
+
+
 def test_tables_unfold_without_widening_the_page(phone: Visit) -> None:
     phone.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert phone.width() <= 360

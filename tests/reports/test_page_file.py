@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -187,7 +189,7 @@ def test_another_task_is_kept_out_of_the_blocks_of_this_one(build_page: BuildPag
 
 
 def test_a_number_that_is_none_is_blank(build_page: BuildPage) -> None:
-    rows = {"rpt_binge_depth": [(1, "1", 5, float("nan"), float("inf"), None, 5), (2, "2", 5, 1, 1, 1, 5)]}
+    rows = {"rpt_binge_length": [(1, "1", 5, float("nan"), float("inf"), None, 5), (2, "2", 5, 1, 1, 1, 5)]}
     page = build_page(rows).read_text(encoding="utf-8")
     assert "nan" not in page[page.index("<body>") : page.index("<script>")].lower()
 
@@ -222,6 +224,16 @@ def test_a_page_that_cant_be_written_leaves_nothing_behind(
     (path / "in-the-way").touch()
     assert build.run_command(build.build) == 2
     assert "can't be written" in capsys.readouterr().err
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_of_a_page_is_cleared(build_page: BuildPage) -> None:
+    path = build_page({})
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    left = path.with_name(f".{path.name}.{ended.pid}")
+    left.touch()
+    build_page({})
     assert list(path.parent.iterdir()) == [path]
 
 

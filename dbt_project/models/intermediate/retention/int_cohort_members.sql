@@ -1,78 +1,111 @@
-{#- Any event of first-time users by calendar periods is in the user-days; anything else is read from the events. -#}
-{%- if retention_is_plain() -%}
-    with lifetimes as (
-        select * from {{ ref('int_user_lifetimes') }}
-    ),
+{{ config(materialized='table') }}
 
-    -- Few pairs of days, however many users: weeks and months are summed up from them.
-    by_days as (
-        select
-            source,
-            first_active_date,
-            last_active_date,
-            count(*) as members_count,
-            count(*) filter (where first_day_events_count > 1) as day_count,
-            count(*) filter (where first_week_events_count > 1) as week_count,
-            count(*) filter (where first_month_events_count > 1) as month_count
-        from lifetimes
-        group by 1, 2, 3
-    ),
-
-    members as (
-        {%- for grain in ['day', 'week', 'month'] %}
-            select
-                source,
-                '{{ grain }}' as cohort_grain,
-                {{ period_start(grain, 'first_active_date') }} as cohort_date,
-                {{ period_number(grain, 'last_active_date') }}
-                - {{ period_number(grain, 'first_active_date') }} as last_period_index,
-                cast(sum(members_count) as bigint) as members_count,
-                cast(sum({{ grain }}_count) as bigint) as same_period_return_count,
-                cast(null as timestamp) as first_entered_at,
-                cast(null as timestamp) as last_entered_at
-            from by_days
-            group by 1, 2, 3, 4
-            {% if not loop.last %}union all{% endif %}
-        {%- endfor %}
-    )
-
-    select * from members
-{%- else -%}
-with entries as (
-    select * from {{ ref('int_cohort_entries') }}
+with definitions as (
+    select * from {{ ref('stg_definitions__retention') }}
 ),
 
-returns as (
+events as (
     select
         source,
-        cohort_grain,
-        cohort_date,
         user_id,
-        max(period_index) as last_period_index,
-        min(period_index) = 0 as has_same_period_return
-    from {{ ref('int_cohort_entry_returns') }}
-    group by 1, 2, 3, 4
+        event_name,
+        occurred_at,
+        delivery_number
+    from {{ ref('fct_events') }}
+),
+
+first_events as (
+    select * from {{ ref('int_user_first_events') }}
+),
+
+-- Whoever comes at all enters with their first event.
+first_entries as (
+    select
+        definitions.definition,
+        definitions.cohort_grain,
+        definitions.cohort_mode,
+        first_events.source,
+        first_events.user_id,
+        first_events.occurred_at,
+        first_events.delivery_number
+    from first_events
+    cross join definitions
+    where definitions.entry_event is null and definitions.cohort_mode = 'first_time'
+),
+
+named_entries as (
+    select
+        definitions.definition,
+        definitions.cohort_grain,
+        definitions.cohort_mode,
+        events.source,
+        events.user_id,
+        events.occurred_at,
+        events.delivery_number
+    from events
+    inner join definitions on events.event_name = definitions.entry_event
+),
+
+recurring_entries as (
+    select
+        definitions.definition,
+        definitions.cohort_grain,
+        definitions.cohort_mode,
+        events.source,
+        events.user_id,
+        events.occurred_at,
+        events.delivery_number
+    from events
+    cross join definitions
+    where definitions.entry_event is null and definitions.cohort_mode = 'recurring'
+),
+
+entries as (
+    select * from named_entries
+    union all
+    select * from recurring_entries
+),
+
+dated as (
+    select
+        *,
+        {{ period_start_of('cohort_grain', reporting_date('occurred_at')) }} as cohort_date
+    from entries
+),
+
+-- First-time: one cohort a user, that of the first entry event; recurring: one in every period with an entry event.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by
+                definition, cohort_grain, source, user_id, case when cohort_mode = 'recurring' then cohort_date end
+            order by occurred_at asc, delivery_number asc
+        ) as entry_number
+    from dated
 ),
 
 members as (
     select
-        entries.source,
-        entries.cohort_grain,
-        entries.cohort_date,
-        coalesce(returns.last_period_index, 0) as last_period_index,
-        count(*) as members_count,
-        count(*) filter (where returns.has_same_period_return) as same_period_return_count,
-        min(entries.entered_at) as first_entered_at,
-        max(entries.entered_at) as last_entered_at
-    from entries
-    left join returns
-        on
-            entries.source = returns.source
-            and entries.cohort_grain = returns.cohort_grain
-            and entries.cohort_date = returns.cohort_date
-            and entries.user_id = returns.user_id
-    group by 1, 2, 3, 4
+        definition,
+        source,
+        cohort_grain,
+        {{ period_start_of('cohort_grain', reporting_date('occurred_at')) }} as cohort_date,
+        user_id,
+        occurred_at as entered_at,
+        delivery_number
+    from first_entries
+    union all
+    select
+        definition,
+        source,
+        cohort_grain,
+        cohort_date,
+        user_id,
+        occurred_at as entered_at,
+        delivery_number
+    from ranked
+    where entry_number = 1
 )
 
 select * from members
-{%- endif %}

@@ -11,8 +11,9 @@ segments as (
     select * from {{ ref('int_user_segments') }}
 ),
 
-title_runs as (
-    select * from {{ ref('fct_title_runs') }}
+views as (
+    select * from {{ ref('fct_episode_views') }}
+    where not is_rewatch
 ),
 
 -- Whether a last active day was the last can be told up to the horizon before the log's end. Whoever was seen after it
@@ -38,7 +39,7 @@ users as (
                 then {{ days_between('first_active_date', 'last_active_date') }}
             else {{ days_between('first_active_date', 'last_known_date') }}
         end as integer) as duration,
-        last_active_date <= last_known_date as is_event
+        last_active_date <= last_known_date as has_ended
     from ends
     where first_active_date <= last_known_date
 ),
@@ -50,8 +51,8 @@ by_user_segment as (
         segments.segment_name,
         segments.segment_value,
         users.duration,
-        count(*) filter (where users.is_event) as event_count,
-        count(*) filter (where not users.is_event) as censored_count
+        count(*) filter (where users.has_ended) as ended_count,
+        count(*) filter (where not users.has_ended) as censored_count
     from users
     inner join segments on users.source = segments.source and users.user_id = segments.user_id
     group by 1, 2, 3, 4
@@ -63,8 +64,8 @@ by_cohort as (
         'cohort' as segment_name,
         cast({{ period_start('month', 'first_active_date') }} as varchar) as segment_value,
         duration,
-        count(*) filter (where is_event) as event_count,
-        count(*) filter (where not is_event) as censored_count
+        count(*) filter (where has_ended) as ended_count,
+        count(*) filter (where not has_ended) as censored_count
     from users
     group by 1, 2, 3, 4
 ),
@@ -75,10 +76,22 @@ over_all as (
         'all' as segment_name,
         'all' as segment_value,
         duration,
-        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(ended_count) as bigint) as ended_count,
         cast(sum(censored_count) as bigint) as censored_count
     from by_cohort
     group by 1, 2, 3, 4
+),
+
+-- A viewer's way through a title, as in fct_retention_by_episode: up to the first episode that was not continued. Were
+-- the deepest one asked instead, the quick would pass for known while the others' windows are still open.
+title_runs as (
+    select
+        anime_id,
+        episode_number,
+        outcome
+    from views
+    where outcome <> 'continued'
+    qualify row_number() over (partition by user_id, anime_id order by episode_number asc) = 1
 ),
 
 popular_titles as (
@@ -88,16 +101,16 @@ popular_titles as (
     qualify row_number() over (order by count(*) desc, anime_id asc) <= {{ var('survival_titles_limit') }}
 ),
 
--- The step from the deepest episode is an event if the viewer stopped there; if its outcome can't be known, the viewer
--- was last under observation at the step before.
+-- The step from that episode ends the run if the viewer stopped there; if its outcome can't be known, the viewer was
+-- last under observation at the step before.
 by_title as (
     select
         'viewing' as source,
         'title' as segment_name,
         title_runs.anime_id as segment_value,
-        title_runs.depth - case when title_runs.run_outcome = 'stopped' then 0 else 1 end as duration,
-        count(*) filter (where title_runs.run_outcome = 'stopped') as event_count,
-        count(*) filter (where title_runs.run_outcome <> 'stopped') as censored_count
+        title_runs.episode_number - case when title_runs.outcome = 'stopped' then 0 else 1 end as duration,
+        count(*) filter (where title_runs.outcome = 'stopped') as ended_count,
+        count(*) filter (where title_runs.outcome <> 'stopped') as censored_count
     from title_runs
     inner join popular_titles on title_runs.anime_id = popular_titles.anime_id
     group by 1, 2, 3, 4

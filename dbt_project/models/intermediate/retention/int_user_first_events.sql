@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with events as (
     select * from {{ ref('fct_events') }}
 ),
@@ -20,7 +22,8 @@ select
     events.item_id,
     events.device,
     events.properties,
-    events.occurred_at
+    events.occurred_at,
+    events.delivery_number
 from events
 inner join first_times
     on
@@ -29,5 +32,5 @@ inner join first_times
         and events.occurred_at = first_times.occurred_at
 qualify row_number() over (
     partition by events.source, events.user_id
-    order by events.event_id asc
+    order by events.delivery_number asc
 ) = 1

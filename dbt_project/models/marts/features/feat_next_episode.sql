@@ -6,6 +6,10 @@ viewer_histories as (
     select * from {{ ref('int_viewer_histories') }}
 ),
 
+run_histories as (
+    select * from {{ ref('int_run_histories') }}
+),
+
 title_histories as (
     select * from {{ ref('int_title_histories') }}
 ),
@@ -24,21 +28,6 @@ titles as (
 
 viewers as (
     select * from {{ ref('stg_viewing__viewers') }}
-),
-
--- The viewer's own past with this title, over the views that ended before this one did.
-runs_so_far as (
-    select
-        event_id,
-        count(*) over earlier_in_title as run_views_count,
-        avg(completion) over earlier_in_title as run_mean_completion,
-        max(ended_at) over earlier_in_title as run_previous_ended_at
-    from views
-    window earlier_in_title as (
-        partition by user_id, anime_id
-        order by ended_at asc, event_id asc
-        rows between unbounded preceding and 1 preceding
-    )
 )
 
 select
@@ -65,11 +54,11 @@ select
     viewer_histories.user_known_continued_count,
     viewer_histories.user_continuation_rate,
     viewer_histories.user_mean_completion,
-    views.idle_seconds / 3600 as user_hours_since_previous_view,
-    runs_so_far.run_views_count,
-    runs_so_far.run_mean_completion,
-    {{ seconds_between('runs_so_far.run_previous_ended_at', 'views.started_at') }} / 3600
-        as run_hours_since_previous_view,
+    {{ hours_of_pause('viewer_histories.user_previous_ended_at', 'views.started_at') }}
+        as user_hours_since_previous_view,
+    run_histories.run_views_count,
+    run_histories.run_mean_completion,
+    {{ hours_of_pause('run_histories.run_previous_ended_at', 'views.started_at') }} as run_hours_since_previous_view,
     titles.anime_type,
     titles.score as title_score,
     title_histories.title_views_count,
@@ -81,7 +70,7 @@ inner join splits on views.event_id = splits.event_id
 inner join viewer_histories on views.event_id = viewer_histories.event_id
 inner join title_histories
     on views.anime_id = title_histories.anime_id and cast(views.ended_at as date) = title_histories.history_date
-inner join runs_so_far on views.event_id = runs_so_far.event_id
+inner join run_histories on views.event_id = run_histories.event_id
 left join tastes on views.user_id = tastes.user_id and views.anime_id = tastes.anime_id
 left join titles on views.anime_id = titles.anime_id
 left join viewers on views.user_id = viewers.user_id

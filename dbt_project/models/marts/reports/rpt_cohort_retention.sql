@@ -3,6 +3,7 @@ with retention as (
 )
 
 select
+    definition,
     source,
     cohort_grain,
     cohort_date,
@@ -18,5 +19,6 @@ select
     {{ wilson_high('active_on_or_after_count', 'cohort_size') }} as on_or_after_rate_high,
     same_period_return_count,
     same_period_return_count / cohort_size as same_period_return_rate,
-    is_complete
+    is_complete,
+    periods_cut_count
 from retention

@@ -5,11 +5,12 @@ with lifecycle as (
 select
     source,
     activity_date,
-    new_count,
-    retained_count,
-    resurrected_count,
-    dormant_count,
-    dau,
+    -- The running day's users are not all in yet, and who seems to go dormant may still come.
+    case when is_complete then new_count end as new_count,
+    case when is_complete then retained_count end as retained_count,
+    case when is_complete then resurrected_count end as resurrected_count,
+    case when is_complete then dormant_count end as dormant_count,
+    case when is_complete then dau end as dau,
     case when is_wau_complete then wau end as wau,
     case when is_mau_complete then mau end as mau,
     -- Of those active in the last 28 days, the share that is active today.

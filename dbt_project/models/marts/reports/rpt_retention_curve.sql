@@ -1,6 +1,6 @@
 with retention as (
     select * from {{ ref('rpt_overall_retention') }}
-    where cohort_grain = 'day'
+    where definition = 'any_event' and cohort_grain = 'day'
 )
 
 select
@@ -11,6 +11,7 @@ select
     retention_rate,
     retention_rate_low,
     retention_rate_high,
+    followed_up_count,
     on_or_after_rate,
     on_or_after_rate_low,
     on_or_after_rate_high

@@ -15,7 +15,7 @@ select
     survival.time,
     case survival.curve when 'depth' then 'episodes' else 'days' end as time_unit,
     survival.at_risk_count,
-    survival.event_count,
+    survival.ended_count,
     survival.censored_count,
     survival.survival,
     survival.survival_low,

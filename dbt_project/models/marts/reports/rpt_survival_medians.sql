@@ -1,3 +1,5 @@
+{#- A curve that stands at one half may be off by its last bits, a product of shares that it is. -#}
+{%- set half = '0.5 + 1e-10' -%}
 with survival as (
     select * from {{ ref('fct_survival') }}
 ),
@@ -13,11 +15,11 @@ medians as (
         segment_name,
         segment_value,
         max(at_risk_count) as members_count,
-        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(ended_count) as bigint) as ended_count,
         -- The time by which half are gone, and where the ends of the interval cross one half; null when not reached.
-        min(time) filter (where survival <= 0.5) as median_time,
-        min(time) filter (where survival_low <= 0.5 or survival = 0) as median_time_low,
-        min(time) filter (where survival_high <= 0.5 or survival = 0) as median_time_high
+        min(time) filter (where survival <= {{ half }}) as median_time,
+        min(time) filter (where survival_low <= {{ half }} or survival = 0) as median_time_low,
+        min(time) filter (where survival_high <= {{ half }} or survival = 0) as median_time_high
     from survival
     group by source, curve, segment_name, segment_value
 )
@@ -29,7 +31,7 @@ select
     medians.segment_value,
     coalesce(titles.title, medians.segment_value) as segment_label,
     medians.members_count,
-    medians.event_count,
+    medians.ended_count,
     medians.median_time,
     medians.median_time_low,
     medians.median_time_high

@@ -30,12 +30,12 @@ churn_rates as (
 
 retention as (
     select * from {{ ref('rpt_overall_retention') }}
-    where cohort_grain = 'day' and members_count >= {{ var('minimum_at_risk') }}
+    where definition = 'any_event' and cohort_grain = 'day' and members_count >= {{ var('minimum_at_risk') }}
 ),
 
 events as (
     select * from {{ ref('fct_events') }}
-    where session_id is not null
+    where is_own_session
 ),
 
 true_viewers as (
@@ -149,7 +149,7 @@ true_leavers as (
         churn.as_of_date,
         count(*) filter (
             where true_viewers.leaves_at
-            < {{ add_days('cast(churn.as_of_date as timestamp)', var('churn_horizon_days')) }}
+            < {{ reporting_day_start('(churn.as_of_date + ' ~ var('churn_horizon_days') ~ ')') }}
         ) / count(*) as true_value
     from churn
     inner join true_viewers on churn.user_id = cast(true_viewers.user_id as varchar)
@@ -203,7 +203,7 @@ ordered_events as (
     inner join true_personas on events.source = true_personas.source and events.user_id = true_personas.user_id
     window in_session as (
         partition by events.source, events.user_id, events.session_id
-        order by events.occurred_at asc, events.event_id asc
+        order by events.event_number asc
     )
 ),
 

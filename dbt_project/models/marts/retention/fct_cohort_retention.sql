@@ -1,4 +1,8 @@
-with members as (
+with definitions as (
+    select * from {{ ref('stg_definitions__retention') }}
+),
+
+members as (
     select * from {{ ref('int_cohort_members') }}
 ),
 
@@ -9,102 +13,154 @@ returns as (
 log_spans as (
     select * from {{ ref('int_log_spans') }}
 ),
-{% if var('retention_period_mode') == 'rolling' %}
-log_ends as (
-    select
-        source,
-        max(occurred_at) as last_event_at
-    from {{ ref('fct_events') }}
-    group by 1
-),
-{% endif %}
+
 cohorts as (
     select
+        definition,
         source,
         cohort_grain,
         cohort_date,
-        cast(sum(members_count) as bigint) as cohort_size,
-        cast(sum(same_period_return_count) as bigint) as same_period_return_count,
-        min(first_entered_at) as first_entered_at,
-        max(last_entered_at) as last_entered_at
+        count(*) as cohort_size,
+        min(entered_at) as first_entered_at,
+        max(entered_at) as last_entered_at
     from members
-    group by 1, 2, 3
+    group by definition, source, cohort_grain, cohort_date
 ),
 
--- From the entry to the log's end, and how many of those periods are over for every member.
+-- How many periods there are from the entry to the log's end, and how many of them are over for every member.
 spans as (
     select
         cohorts.*,
-        {% if var('retention_period_mode') == 'rolling' -%}
-        {{ rolling_period('cohorts.last_entered_at', 'log_ends.last_event_at', 'cohorts.cohort_grain') }} as periods_over,
-        {{ rolling_period('cohorts.first_entered_at', 'log_ends.last_event_at', 'cohorts.cohort_grain') }}
-            as last_period_index
-        {%- else -%}
-            {{ period_number_of('cohorts.cohort_grain', 'log_spans.first_open_date') }}
-            - {{ period_number_of('cohorts.cohort_grain', 'cohorts.cohort_date') }} as periods_over,
-            {{ period_number_of('cohorts.cohort_grain', 'log_spans.last_active_date') }}
-            - {{ period_number_of('cohorts.cohort_grain', 'cohorts.cohort_date') }} as last_period_index
-        {%- endif %}
+        definitions.periods_kept,
+        definitions.follow_up_periods,
+        case definitions.period_mode
+            when 'rolling'
+                then {{ rolling_period('cohorts.last_entered_at', 'log_spans.last_event_at', 'cohorts.cohort_grain') }}
+            else
+                {{ period_number_of('cohorts.cohort_grain', 'log_spans.first_open_date') }}
+                - {{ period_number_of('cohorts.cohort_grain', 'cohorts.cohort_date') }}
+        end as periods_over,
+        case definitions.period_mode
+            when 'rolling'
+                then {{ rolling_period('cohorts.first_entered_at', 'log_spans.last_event_at', 'cohorts.cohort_grain') }}
+            else
+                {{ period_number_of('cohorts.cohort_grain', 'log_spans.last_active_date') }}
+                - {{ period_number_of('cohorts.cohort_grain', 'cohorts.cohort_date') }}
+        end as last_period_index
     from cohorts
     inner join log_spans on cohorts.source = log_spans.source
-    {%- if var('retention_period_mode') == 'rolling' %}
-    inner join log_ends on cohorts.source = log_ends.source
-    {%- endif %}
+    inner join definitions
+        on cohorts.definition = definitions.definition and cohorts.cohort_grain = definitions.cohort_grain
 ),
 
--- Every cohort has every period, returns or not.
+-- Every cohort has every period that is kept, returns or not.
 cells as (
     select
         *,
-        {{ explode_list(number_list('0', 'last_period_index')) }} as period_index
+        {{ explode_list(number_list('0', 'least(last_period_index, periods_kept)')) }} as period_index
     from spans
 ),
 
-leavers as (
+-- Who returns in a period is "on or after" all those before it back to their return before, as far as is followed up.
+counted as (
     select
+        returns.definition,
+        returns.source,
+        returns.cohort_grain,
+        returns.cohort_date,
+        returns.period_index,
+        greatest(
+            coalesce(returns.previous_period_index, 0) + 1, returns.period_index - definitions.follow_up_periods + 1
+        ) as since_period_index,
+        count(*) as users_count
+    from returns
+    inner join definitions
+        on returns.definition = definitions.definition and returns.cohort_grain = definitions.cohort_grain
+    where returns.period_index < definitions.periods_kept + definitions.follow_up_periods
+    group by 1, 2, 3, 4, 5, 6
+),
+
+changes as (
+    select
+        definition,
         source,
         cohort_grain,
         cohort_date,
-        last_period_index + 1 as period_index,
-        cast(sum(members_count) as bigint) as leavers_count
-    from members
-    group by 1, 2, 3, 4
+        period_index,
+        users_count as active_count,
+        0 as on_or_after_change
+    from counted
+    union all
+    select
+        definition,
+        source,
+        cohort_grain,
+        cohort_date,
+        since_period_index as period_index,
+        0 as active_count,
+        users_count as on_or_after_change
+    from counted
+    where period_index > 0
+    union all
+    select
+        definition,
+        source,
+        cohort_grain,
+        cohort_date,
+        period_index + 1 as period_index,
+        0 as active_count,
+        -users_count as on_or_after_change
+    from counted
+    where period_index > 0
+),
+
+changes_by_period as (
+    select
+        definition,
+        source,
+        cohort_grain,
+        cohort_date,
+        period_index,
+        cast(sum(active_count) as bigint) as active_count,
+        cast(sum(on_or_after_change) as bigint) as on_or_after_change
+    from changes
+    group by 1, 2, 3, 4, 5
 ),
 
 filled as (
     select
         cells.*,
-        coalesce(returns.active_count, 0) as active_count,
-        cells.cohort_size - cast(sum(coalesce(leavers.leavers_count, 0)) over (
-            partition by cells.source, cells.cohort_grain, cells.cohort_date
+        coalesce(changes_by_period.active_count, 0) as active_count,
+        cast(sum(coalesce(changes_by_period.on_or_after_change, 0)) over (
+            partition by cells.definition, cells.source, cells.cohort_grain, cells.cohort_date
             order by cells.period_index asc
             rows between unbounded preceding and current row
         ) as bigint) as active_on_or_after_count,
-        cells.period_index < cells.periods_over as is_complete
+        cells.period_index < cells.periods_over as is_complete,
+        cells.period_index + cells.follow_up_periods <= cells.periods_over as is_followed_up
     from cells
-    left join returns
+    left join changes_by_period
         on
-            cells.source = returns.source
-            and cells.cohort_grain = returns.cohort_grain
-            and cells.cohort_date = returns.cohort_date
-            and cells.period_index = returns.period_index
-    left join leavers
-        on
-            cells.source = leavers.source
-            and cells.cohort_grain = leavers.cohort_grain
-            and cells.cohort_date = leavers.cohort_date
-            and cells.period_index = leavers.period_index
+            cells.definition = changes_by_period.definition
+            and cells.source = changes_by_period.source
+            and cells.cohort_grain = changes_by_period.cohort_grain
+            and cells.cohort_date = changes_by_period.cohort_date
+            and cells.period_index = changes_by_period.period_index
 )
 
 -- A window that is still open is null, not low; but whoever entered was there in period 0, open or not.
 select
+    definition,
     source,
     cohort_grain,
     cohort_date,
     cast(period_index as integer) as period_index,
     cohort_size,
     case when period_index = 0 then cohort_size when is_complete then active_count end as active_count,
-    case when period_index = 0 or is_complete then active_on_or_after_count end as active_on_or_after_count,
-    case when period_index = 0 and is_complete then same_period_return_count end as same_period_return_count,
-    is_complete
+    case
+        when period_index = 0 then cohort_size when is_followed_up then active_on_or_after_count
+    end as active_on_or_after_count,
+    case when period_index = 0 and is_complete then active_count end as same_period_return_count,
+    is_complete,
+    cast(greatest(last_period_index - periods_kept, 0) as integer) as periods_cut_count
 from filled

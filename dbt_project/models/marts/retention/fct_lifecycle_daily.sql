@@ -1,74 +1,33 @@
 {%- set window = var('lifecycle_window_days') -%}
 with user_days as (
-    select
-        *,
-        {{ days_since_previous('history_28') }} as recent_gap_days
-    from {{ ref('fct_user_days') }}
+    select * from {{ ref('fct_user_days') }}
 ),
 
 log_spans as (
     select * from {{ ref('int_log_spans') }}
 ),
-{% if window > 27 %}
--- Back after 28 days or more: farther than the 28 bits see.
-    long_absent as (
-        select
-            source,
-            user_id,
-            activity_date
-        from user_days
-        where history_28 = 1 and day_number > 27
-    ),
 
-    absences as (
-        select
-            long_absent.source,
-            long_absent.activity_date,
-            long_absent.user_id,
-            min({{ days_between('user_days.activity_date', 'long_absent.activity_date') }}) as gap_days
-        from long_absent
-        inner join user_days
-            on
-                long_absent.source = user_days.source
-                and long_absent.user_id = user_days.user_id
-                {%- if window == 28 %}
-                    and long_absent.activity_date = user_days.activity_date + 28
-                {%- else %}
-            and long_absent.activity_date >= user_days.activity_date + 28
-            and long_absent.activity_date <= user_days.activity_date + {{ window }}
-            {%- endif %}
-        group by 1, 2, 3
-    ),
-{% endif %}
--- All that follows is made of these counts: who was active on a day, by the days since they were active before.
+-- All that follows is made of these counts: who was active on a day, by the days since they were active before (null:
+-- never); a gap longer than every window is as good as any other.
 by_gap as (
     select
         source,
         activity_date,
-        recent_gap_days as gap_days,
-        count(*) as users_count,
-        count(*) filter (where day_number = 0) as new_count
+        case
+            when previous_active_date is not null
+                then least({{ days_between('previous_active_date', 'activity_date') }}, {{ [window, 28] | max + 1 }})
+        end as gap_days,
+        count(*) as users_count
     from user_days
     group by 1, 2, 3
-    {%- if window > 27 %}
-        union all
-        select
-            source,
-            activity_date,
-            gap_days,
-            count(*) as users_count,
-            0 as new_count
-        from absences
-        group by 1, 2, 3
-    {%- endif %}
 ),
 
 active as (
     select
         source,
         activity_date,
-        cast(sum(case when coalesce(gap_days, 0) <= 27 then users_count end) as bigint) as active_count,
-        cast(sum(new_count) as bigint) as new_count,
+        cast(sum(users_count) as bigint) as active_count,
+        cast(sum(case when gap_days is null then users_count else 0 end) as bigint) as new_count,
         cast(sum(case when gap_days <= {{ window }} then users_count else 0 end) as bigint) as retained_count
     from by_gap
     group by 1, 2

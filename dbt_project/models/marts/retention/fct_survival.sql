@@ -8,7 +8,7 @@ groups as (
         source,
         segment_name,
         segment_value,
-        cast(sum(event_count + censored_count) as bigint) as members_count,
+        cast(sum(ended_count + censored_count) as bigint) as members_count,
         min(duration) as first_time
     from durations
     group by 1, 2, 3, 4
@@ -24,7 +24,7 @@ times as (
         segment_name,
         segment_value,
         0 as duration,
-        0 as event_count,
+        0 as ended_count,
         0 as censored_count
     from groups
     where first_time > 0
@@ -33,7 +33,7 @@ times as (
 with_risk as (
     select
         times.*,
-        groups.members_count - cast(coalesce(sum(times.event_count + times.censored_count) over (
+        groups.members_count - cast(coalesce(sum(times.ended_count + times.censored_count) over (
             partition by times.curve, times.source, times.segment_name, times.segment_value
             order by times.duration asc
             rows between unbounded preceding and 1 preceding
@@ -52,10 +52,10 @@ accumulated as (
         *,
         -- The product of the shares that stay; where nobody stays there is no logarithm, and the curve ends at zero.
         case
-            when max(event_count / at_risk_count) over time_so_far = 1 then 0
-            else exp(sum(ln(nullif(1 - event_count / at_risk_count, 0))) over time_so_far)
+            when max(ended_count / at_risk_count) over time_so_far = 1 then 0
+            else exp(sum(ln(nullif(1 - ended_count / at_risk_count, 0))) over time_so_far)
         end as survival,
-        sum(event_count / nullif(at_risk_count * (at_risk_count - event_count), 0)) over time_so_far as greenwood_sum
+        sum(ended_count / nullif(at_risk_count * (at_risk_count - ended_count), 0)) over time_so_far as greenwood_sum
     from with_risk
     window time_so_far as (
         partition by curve, source, segment_name, segment_value
@@ -71,7 +71,7 @@ select
     segment_value,
     cast(duration as integer) as time,
     at_risk_count,
-    event_count,
+    ended_count,
     censored_count,
     cast(survival as double) as survival,
     greenwood_sum,

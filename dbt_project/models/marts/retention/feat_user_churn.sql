@@ -31,7 +31,7 @@ select
     churn.user_id,
     concat_ws('-', churn.source, churn.user_id) as user_key,
     churn.as_of_date,
-    cast(churn.as_of_date as timestamp) as as_of,
+    {{ reporting_day_start('churn.as_of_date') }} as as_of,
     churn.is_churned as label,
     splits.split,
     churn.days_since_last_active,

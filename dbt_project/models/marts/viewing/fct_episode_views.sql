@@ -7,14 +7,15 @@ select
     user_id,
     anime_id,
     session_id,
+    delivery_number,
     device,
     episode_number,
     episodes_total,
     row_number() over (
-        partition by user_id, anime_id order by started_at asc, event_id asc
+        partition by user_id, anime_id order by started_at asc, delivery_number asc
     ) as title_view_number,
     row_number() over (
-        partition by user_id, anime_id, episode_number order by started_at asc, event_id asc
+        partition by user_id, anime_id, episode_number order by started_at asc, delivery_number asc
     ) > 1 as is_rewatch,
     is_last_episode,
     started_at,
@@ -24,6 +25,8 @@ select
     completion,
     {{ seconds_between('previous_ended_at', 'started_at') }} as idle_seconds,
     next_episode_started_at,
+    next_episode_ended_at,
+    window_ends_at,
     outcome,
     outcome_known_at,
     case outcome when 'continued' then true when 'stopped' then false end as has_continued

@@ -43,6 +43,7 @@ runs as (
         count(*) as views_count,
         cast(sum(watch_seconds) as bigint) as watch_seconds,
         min(started_at) as started_at,
+        min(ended_at) as first_ended_at,
         max(ended_at) as last_ended_at
     from views
     group by user_id, anime_id
@@ -56,7 +57,7 @@ final_views as (
     from views
     qualify row_number() over (
         partition by user_id, anime_id
-        order by episode_number desc, started_at desc, event_id desc
+        order by episode_number desc, started_at desc, delivery_number desc
     ) = 1
 )
 
@@ -64,6 +65,7 @@ select
     runs.user_id,
     runs.anime_id,
     runs.started_at,
+    runs.first_ended_at,
     runs.last_ended_at,
     runs.episodes_total,
     runs.depth,

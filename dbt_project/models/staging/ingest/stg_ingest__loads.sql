@@ -15,6 +15,8 @@ renamed as (
         rows_rejected,
         rows_duplicate,
         load_seconds,
+        load_number,
+        revision,
         is_current,
         loaded_at
     from source

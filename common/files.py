@@ -1,0 +1,39 @@
+"""Files that are there whole or not at all."""
+
+import glob
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, replacing one of its name only once the new one is complete.
+
+    Until then it lies beside it, under a name that tells the process; what killed writers left there is
+    cleared.
+
+    Raises:
+        OSError: it can't be written; nothing of it is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if not _is_alive(left.suffix[1:]):
+            left.unlink(missing_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _is_alive(process_id: str) -> bool:
+    """Whether there may be such a process; what is no number was not left by one."""
+    if not process_id.isdecimal():
+        return True
+    try:
+        os.kill(int(process_id), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
