@@ -114,7 +114,7 @@ def test_what_a_csv_without_a_header_needs_is_said(ingest_fails, write):
         assert "--no-header and --columns belong together" in ingest_fails("events", path, *FLAGS, *flags)
     few = ("--no-header", "--columns", "who,what,when")
     assert ingest_fails("events", path, *FLAGS, *few) == (
-        f"{path}: line 1 has 4 columns, but --columns names 3: name each of them"
+        f"{path}: line 1 has 4 columns, but --columns names 3: name each"
     )
     twice = ("--no-header", "--columns", "who,what,when,who")
     assert "two columns are called who" in ingest_fails("events", path, *FLAGS, *twice)
