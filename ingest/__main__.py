@@ -6,16 +6,17 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from common.errors import run_command, terminal_safe
+from common.errors import UserError, run_command, terminal_safe
 from common.warehouse import open_warehouse, warehouse_path
 from ingest.landing.clickstream import ClickstreamOptions
-from ingest.landing.event_logs import find_files, load_event_logs
+from ingest.landing.event_logs import load_event_logs
 from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
 from ingest.landing.removal import Removal
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.loads import load_file, load_stand_in, make_clickstream, remove, simulate
 from ingest.making.viewing import SimulationOptions
 from ingest.reading.event_logs.options import PLAIN_LAYOUT, EventLogOptions
+from ingest.reading.paths import find_files
 from ingest.sources import SOURCES
 from ingest.status import status_lines
 
@@ -66,7 +67,11 @@ def _run_events(arguments: argparse.Namespace) -> None:
         properties=arguments.properties,
         date_order=arguments.date_order,
         time_zone=arguments.time_zone,
+        columns=arguments.columns or (),
+        encoding=arguments.encoding,
     )
+    if arguments.no_header != bool(arguments.columns):
+        raise UserError("--no-header and --columns belong together: name the columns of a CSV without header")
     paths = find_files(arguments.files)
     batches = load_event_logs(paths, options, arguments.max_rejects)
     if len(batches) < len(paths):
@@ -120,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("path", type=Path, metavar="PATH", help="the file or folder, as published")
         _add_max_rejects(command)
         command.set_defaults(run=_run_load)
-    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSONL or Parquet"))
+    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSON or Parquet"))
     command = commands.add_parser("simulate", help="make the viewing log on the loaded catalogue")
     defaults = SimulationOptions()
     command.add_argument("--viewers", type=int, default=defaults.viewers, help="default: %(default)s")
@@ -152,8 +157,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_events(command: argparse.ArgumentParser) -> None:
     layout = ", ".join(PLAIN_LAYOUT.values())
     command.description = (
-        "Load event logs: CSV, JSONL (an object a line) or Parquet, also packed by gzip or zstd. Without "
-        f"--user, --event and --at the columns are {layout}. Columns left over are kept as properties."
+        "Load event logs: CSV, JSON (an object a line, or one list) or Parquet, also packed by gzip, zstd or "
+        f"zip. Without --user, --event and --at the columns are {layout}. Columns left over are kept as "
+        "properties. In JSON, user.id is the key id within the key user."
     )
     command.add_argument("files", nargs="+", metavar="FILE", help="files, or patterns such as 'logs/*.csv'")
     command.add_argument(
@@ -183,6 +189,19 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--time-zone", default="UTC", metavar="ZONE", help="of times that name none; default: %(default)s"
     )
+    command.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line of a CSV is a row, see --columns",
+    )
+    command.add_argument(
+        "--columns", type=_names, metavar="COL,...", help="the columns of a CSV without a header, in order"
+    )
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="of CSV and JSON, such as cp1252 or latin-1; default: UTF-8, or UTF-16 with its mark",
+    )
     _add_max_rejects(command)
     command.set_defaults(run=_run_events)
 
@@ -198,6 +217,8 @@ def _add_max_rejects(command: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
+    if text != text.encode("utf-8", "ignore").decode():
+        raise argparse.ArgumentTypeError("names that are not UTF-8")
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 

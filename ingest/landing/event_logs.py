@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,8 @@ import duckdb
 from common.errors import UserError
 from ingest.landing.deliveries import check_reject_share, insert_rejects
 from ingest.landing.manifest import Batch, current_batches, new_stamp, open_raw, record, transaction
-from ingest.reading.event_logs.files import LogFile, open_log
+from ingest.reading.event_logs.files import LogFile
+from ingest.reading.event_logs.opening import open_log
 from ingest.reading.event_logs.options import Columns, EventLogOptions, resolve_columns
 from ingest.reading.event_logs.statements import (
     ARRIVALS,
@@ -23,29 +23,13 @@ from ingest.reading.event_logs.statements import (
     insert_block,
 )
 from ingest.reading.files import sha256_of
+from ingest.reading.paths import file_name
 
 EARLIEST = datetime(1990, 1, 1)
 CLOCK_ERROR = timedelta(days=1)
 LICENCE = "as the file's owner says"
 # With what the reader itself holds, well below 1.5 GB for a file of any size: the rest spills to disk.
 MEMORY_LIMIT = "800MB"
-
-
-def find_files(patterns: Iterable[str]) -> list[Path]:
-    """The files that paths and patterns such as `logs/*.csv` name, each once, a pattern's in order.
-
-    Raises:
-        UserError: a pattern matches nothing.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        below = Path(path.anchor or ".")
-        matches = [path] if path.exists() else sorted(below.glob(str(path.relative_to(path.anchor))))
-        if not matches:
-            raise UserError(f"{pattern}: no such file: check the path")
-        found |= dict.fromkeys(matches)
-    return list(found)
 
 
 def load_event_logs(paths: list[Path], options: EventLogOptions, max_rejects: float = 1.0) -> list[Batch]:
@@ -58,8 +42,8 @@ def load_event_logs(paths: list[Path], options: EventLogOptions, max_rejects: fl
         UserError: a file can't be used, or was loaded with other options; or another process holds the
             warehouse.
     """
-    logs = [open_log(path) for path in paths]
-    columns = [resolve_columns(options, log.path, log.columns) for log in logs]
+    logs = [open_log(path, options) for path in paths]
+    columns = [resolve_columns(options, log.path, log.named) for log in logs]
     batches: list[Batch] = []
     with open_raw() as connection, transaction(connection):
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
@@ -89,7 +73,7 @@ def _load(
             f"{path} is loaded as {options.source} already, read in another way: choose another --source"
         )
     known_by = new_stamp(connection, options.source, sha256)
-    stamp = [known_by.batch_id, path.name, known_by.loaded_at]
+    stamp = [known_by.batch_id, file_name(path), known_by.loaded_at]
     rows_read, rows_rejected = _read(connection, log, columns, options, stamp)
     if rows_rejected:
         commonest = _commonest_reject(connection, known_by.batch_id)
@@ -99,7 +83,7 @@ def _load(
         **vars(known_by),
         source=options.source,
         origin="real",
-        file_name=path.name,
+        file_name=file_name(path),
         sha256=sha256,
         licence=LICENCE,
         rows_read=rows_read,

@@ -1,12 +1,13 @@
 """What the user says of a log: its name, which column is what, and how its times are written."""
 
+import codecs
 import re
 import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from common.errors import UserError
+from common.errors import UserError, listed, shortened
 
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # The sources that are filled in another way.
@@ -35,9 +36,12 @@ class EventLogOptions:
         properties: the columns kept as properties; None keeps all that are left over.
         date_order: which comes first in dates such as 01/02/2025; None rejects them, for they can be either.
         time_zone: of the times that name none, as in the IANA database.
+        columns: the names of a CSV file's columns, whose first line is a row then; empty: it names them.
+        encoding: of text, by a name that Python knows; None: UTF-8, or UTF-16 that begins with its mark.
 
     Raises:
-        UserError: the source's name can't be used, a needed column is not named, or there is no such zone.
+        UserError: the source's name can't be used, a needed column is not named, or there is no such zone or
+            encoding.
     """
 
     source: str = "events"
@@ -50,6 +54,14 @@ class EventLogOptions:
     properties: tuple[str, ...] | None = None
     date_order: Literal["day-first", "month-first"] | None = None
     time_zone: str = "UTC"
+    columns: tuple[str, ...] = ()
+    encoding: str | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that flags name."""
+        columns = (getattr(self, name) for name in FLAGS)
+        return (*(column for column in columns if column is not None), *(self.properties or ()))
 
     def __post_init__(self) -> None:
         if not SOURCE_NAME.fullmatch(self.source):
@@ -67,6 +79,11 @@ class EventLogOptions:
             )
         if self.time_zone not in zoneinfo.available_timezones():
             raise UserError(f"--time-zone {self.time_zone}: no such time zone: say it like Europe/Berlin")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise UserError(
+                f"--encoding {self.encoding}: no encoding of text: say utf-16, latin-1, cp1252 or another "
+                "that Python knows"
+            )
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,14 @@ def resolve_columns(options: EventLogOptions, path: Path, present: tuple[str, ..
     for flag, column in wanted:
         if column not in present:
             raise UserError(
-                f"{path} has no column {column}: name another by {flag}; it has {', '.join(present)}"
+                f"{path} has no column {shortened(column)} (it has {listed(present)}): name another by {flag}"
             )
     return Columns(**named, properties=options.properties)
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        # Of what Python calls codecs, some make no text of bytes.
+        return isinstance(codecs.getincrementaldecoder(name)().decode(b"", final=True), str)
+    except (LookupError, ValueError, TypeError):
+        return False
