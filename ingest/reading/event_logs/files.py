@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 from tqdm import tqdm
 
@@ -14,10 +15,16 @@ from common.warehouse import quote_identifier
 from ingest.reading.csv_records import RAW_TEXT, ROW_NUMBER, CsvFile
 from ingest.reading.delivery import Reject
 from ingest.reading.event_logs.options import Columns
+from ingest.reading.event_logs.parquet_types import is_text, readable
 from ingest.reading.json_records import json_records
 from ingest.reading.parquet_files import open_parquet
 
 BATCH_ROWS = 100_000
+# Why a row could not be parted into columns: a column of each block as the statements see it.
+TORN = "_torn"
+# Up to here every whole number is a float of its own.
+MOST_EXACT = 2**53
+UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 Block = tuple[pyarrow.Table, list[Reject]]
 
@@ -65,13 +72,29 @@ class LogFile(ABC):
         """SQL of the row as delivered."""
 
     @property
-    def is_readable(self) -> str:
-        """SQL of whether the row could be parted into columns."""
-        return "true"
+    def torn(self) -> str:
+        """SQL of why a row could not be parted into columns; null where it could."""
+        return TORN
 
     @abstractmethod
     def text(self, column: str) -> str:
         """SQL of a column's value as text; null where it is empty."""
+
+    def id_text(self, column: str) -> str:
+        """SQL of a column's value as an id: the same text for the same id, whatever kind of file holds it."""
+        return f"id_text({self.text(column)})"
+
+    def is_unfit(self, column: str, text: str) -> str:
+        """SQL of whether a column's value can be no id, being no text or number; `text` is its `id_text`."""
+        return "false"
+
+    def instant(self, column: str, zone: str) -> str:
+        """SQL of a time that has a type, in UTC; null where it has none, and is read as text.
+
+        Args:
+            zone: SQL of the time zone of times that name none.
+        """
+        return "cast(null as timestamp)"
 
     @abstractmethod
     def value(self, column: str) -> str:
@@ -80,10 +103,6 @@ class LogFile(ABC):
     def placed(self, column: str) -> str:
         """SQL of a column of a block, as it is called there."""
         return quote_identifier(_place(self.columns.index(column)))
-
-    def identity(self, columns: Columns) -> str:
-        """SQL of what tells a row's properties from another's; it depends on no other row of the file."""
-        return self.properties(columns)
 
     def properties(self, columns: Columns) -> str:
         """SQL of a JSON object of the columns that are kept as properties, or null without any.
@@ -119,7 +138,7 @@ class CsvLog(LogFile):
             yield _by_place(block.rows, self.columns, ROW_NUMBER, RAW_TEXT), block.rejects
 
     def text(self, column: str) -> str:
-        return f"nullif(trim({self.placed(column)}), '')"
+        return f"trimmed({self.placed(column)})"
 
     @property
     def raw_text(self) -> str:
@@ -148,30 +167,69 @@ class ParquetLog(LogFile):
                 for batch in file.iter_batches(BATCH_ROWS):
                     # Only so is it known that each text is one: what reads them next takes that for granted.
                     batch.validate(full=True)
-                    numbers = pyarrow.array(range(first, first + batch.num_rows), pyarrow.int64())
-                    rows = pyarrow.table(batch).append_column(ROW_NUMBER, numbers)
+                    numbers = pyarrow.array(np.arange(first, first + batch.num_rows))
+                    rows = pyarrow.table(
+                        [*map(readable, batch.columns), numbers], [*self.columns, ROW_NUMBER]
+                    )
                     yield _by_place(rows, self.columns, ROW_NUMBER), []
                     first += batch.num_rows
                     bar.update(batch.num_rows)
 
     def text(self, column: str) -> str:
         name, kind = self.placed(column), self.schema.field(column).type
-        if pyarrow.types.is_timestamp(kind) and kind.tz:
-            return f"strftime(timezone('UTC', {name}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+        if pyarrow.types.is_timestamp(kind) or pyarrow.types.is_floating(kind):
+            return f"cast({self.value(column)} as varchar)"
+        if is_text(kind):
+            return f"trimmed({name})"
+        return f"trimmed(cast({name} as varchar))"
+
+    def id_text(self, column: str) -> str:
+        kind = self.schema.field(column).type
+        if pyarrow.types.is_integer(kind):
+            return f"cast({self.placed(column)} as varchar)"
         if pyarrow.types.is_floating(kind):
-            # A number as a person writes it: 1e9 is no time since 1970.
-            return f"rtrim(rtrim(cast(try_cast({name} as decimal(38, 9)) as varchar), '0'), '.')"
-        return f"nullif(trim(cast({name} as varchar)), '')"
+            name = self.placed(column)
+            is_whole = f"abs({name}) < {MOST_EXACT} and {name} = trunc({name})"
+            whole = f"cast(cast({name} as bigint) as varchar)"
+            return f"case when {is_whole} then {whole} else {self.text(column)} end"
+        return super().id_text(column)
+
+    def is_unfit(self, column: str, text: str) -> str:
+        kind = self.schema.field(column).type
+        return (
+            f"{text} is not null"
+            if pyarrow.types.is_boolean(kind) or pyarrow.types.is_nested(kind)
+            else "false"
+        )
+
+    def instant(self, column: str, zone: str) -> str:
+        name, kind = self.placed(column), self.schema.field(column).type
+        if pyarrow.types.is_timestamp(kind):
+            at = f"of_{UNITS[kind.unit]}({name})"
+            return at if kind.tz else f"from_zone({at}, {zone})"
+        if pyarrow.types.is_date32(kind):
+            return f"from_zone(cast({name} as timestamp), {zone})"
+        if pyarrow.types.is_date64(kind):
+            return f"from_zone(of_milliseconds({name}), {zone})"
+        if pyarrow.types.is_integer(kind):
+            return f"since_1970(try_cast({name} as bigint))"
+        if pyarrow.types.is_floating(kind):
+            return f"fraction_since_1970(case when isfinite({name}) then cast({name} as double) end)"
+        return super().instant(column, zone)
 
     @property
     def raw_text(self) -> str:
         return f"cast({_json_object({column: self.value(column) for column in self.columns})} as varchar)"
 
     def value(self, column: str) -> str:
-        name = self.placed(column)
+        name, kind = self.placed(column), self.schema.field(column).type
+        if pyarrow.types.is_timestamp(kind):
+            at = f"of_{UNITS[kind.unit]}({name})"
+            return f"strftime({at}, '%Y-%m-%dT%H:%M:%S.%fZ')" if kind.tz else f"cast({at} as varchar)"
+        if pyarrow.types.is_date64(kind):
+            return f"cast(cast(of_milliseconds({name}) as date) as varchar)"
         # JSON has no NaN and no infinity.
-        is_float = pyarrow.types.is_floating(self.schema.field(column).type)
-        return f"case when isfinite({name}) then {name} end" if is_float else name
+        return f"case when isfinite({name}) then {name} end" if pyarrow.types.is_floating(kind) else name
 
 
 @dataclass(frozen=True)
@@ -201,22 +259,25 @@ class JsonLog(LogFile):
         return f"(select *, {_json_if_object(RAW_TEXT)} as _object from block)"
 
     @property
-    def is_readable(self) -> str:
-        return "_object is not null"
+    def torn(self) -> str:
+        return f"case when _object is null then coalesce({TORN}, 'the line is no JSON object') end"
 
     @property
     def raw_text(self) -> str:
         return rf"rtrim({RAW_TEXT}, E'\r\n')"
 
     def text(self, column: str) -> str:
-        return f"nullif(trim(json_extract_string(_object, {self._pointer(column)})), '')"
+        return f"trimmed(json_extract_string(_object, {self._pointer(column)}))"
+
+    def is_unfit(self, column: str, text: str) -> str:
+        kind = f"json_type(_object, {self._pointer(column)})"
+        return (
+            f"case when {text}[1] in ('{{', '[') or {text} in ('true', 'false') "
+            f"then {kind} in ('OBJECT', 'ARRAY', 'BOOLEAN') else false end"
+        )
 
     def value(self, column: str) -> str:
         return f"json_extract(_object, {self._pointer(column)})"
-
-    def identity(self, columns: Columns) -> str:
-        # Whether one column is the properties itself is known of the file, not of the row.
-        return self.properties(columns) if columns.properties is not None else self._without(columns.used)
 
     def properties(self, columns: Columns) -> str:
         if columns.properties is not None:
@@ -258,7 +319,7 @@ def _json_object(values: dict[str, str]) -> str:
 
 def _json_if_object(text: str) -> str:
     """SQL of a text as JSON if it is an object, else null."""
-    return f"case when json_valid({text}) then case json_type({text}) when 'OBJECT' then json({text}) end end"
+    return f"case when ltrim({text}, E' \\t\\r\\n')[1] = '{{' and json_valid({text}) then json({text}) end"
 
 
 def literal(text: str) -> str:

@@ -36,6 +36,8 @@ class EventLogOptions:
         properties: the columns kept as properties; None keeps all that are left over.
         date_order: which comes first in dates such as 01/02/2025; None rejects them, for they can be either.
         time_zone: of the times that name none, as in the IANA database.
+        event_name: the name of every event, for a log that has no column of it.
+        every_row: each row is an event of its own: rows alike in two files are two events too.
         columns: the names of a CSV file's columns, whose first line is a row then; empty: it names them.
         encoding: of text, by a name that Python knows; None: UTF-8, or UTF-16 that begins with its mark.
 
@@ -54,6 +56,8 @@ class EventLogOptions:
     properties: tuple[str, ...] | None = None
     date_order: Literal["day-first", "month-first"] | None = None
     time_zone: str = "UTC"
+    event_name: str | None = None
+    every_row: bool = False
     columns: tuple[str, ...] = ()
     encoding: str | None = None
 
@@ -71,8 +75,19 @@ class EventLogOptions:
             )
         if self.source in RESERVED_SOURCES:
             raise UserError(f"--source {self.source}: this name is taken: choose another")
-        needed = (self.user, self.event, self.at)
-        if any(needed) and not all(needed):
+        if self.event is not None and self.event_name is not None:
+            raise UserError(
+                "--event and --event-name exclude each other: the name is in a column, or the same for all"
+            )
+        if self.event_name is not None and not self.event_name.strip():
+            raise UserError("--event-name: a name has at least one letter: say it like view")
+        if self.every_row and self.event_id is not None:
+            raise UserError(
+                "--every-row and --event-id exclude each other: an event's own id says which it is"
+            )
+        event = self.event if self.event_name is None else self.event_name
+        needed = (self.user, event, self.at)
+        if (self.user or self.event or self.at) and not all(needed):
             raise UserError(
                 "--user, --event and --at belong together: name all three columns, or none of them for the "
                 f"layout {', '.join(PLAIN_LAYOUT.values())}"
@@ -91,7 +106,7 @@ class Columns:
     """The columns of one file: which is what, and those kept as properties (None: all that are left over)."""
 
     user: str
-    event: str
+    event: str | None
     at: str
     session: str | None
     event_id: str | None
@@ -120,7 +135,8 @@ def resolve_columns(options: EventLogOptions, path: Path, present: tuple[str, ..
     named = {name: getattr(options, name) for name in FLAGS}
     if options.user is None:
         session = PLAIN_LAYOUT["session"] if PLAIN_LAYOUT["session"] in present else None
-        named |= PLAIN_LAYOUT | {"session": options.session or session}
+        event = None if options.event_name else PLAIN_LAYOUT["event"]
+        named |= PLAIN_LAYOUT | {"event": event, "session": options.session or session}
     wanted = [(FLAGS[name], column) for name, column in named.items() if column is not None]
     wanted += [("--properties", column) for column in options.properties or ()]
     for flag, column in wanted:
