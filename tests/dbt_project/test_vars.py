@@ -8,8 +8,8 @@ import yaml
 
 from tests.pipeline import PROJECT, run_dbt
 
-# Another sensible value for every var, and an awkward one where there is: a name with a quote, a key with a dot,
-# a zone behind UTC, a grid that doesn't divide 28 days.
+# Another sensible value for every var, and an awkward one where there is: a name with a quote, a key with a
+# dot, a zone behind UTC, a grid that doesn't divide 28 days.
 CHANGED = {
     "session_gap_seconds": 600,
     "reporting_time_zone": "America/Los_Angeles",
