@@ -38,6 +38,18 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def raw_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ingest leaves, of every source and small, before dbt ever ran: tests build on copies of it."""
+    path = tmp_path_factory.mktemp("raw") / "small.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(path))
+        assert ingest(["simulate", "--viewers", "150"]) == 0
+        assert ingest(["clickstream", "--users", "100"]) == 0
+        assert ingest([]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
 def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A whole run but the page, on the project's own data: ingest, build with all data and unit tests, train.
 

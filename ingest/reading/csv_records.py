@@ -210,7 +210,9 @@ def open_csv(path: Path, columns: tuple[str, ...] = (), encoding: str | None = N
     delimiter = max(DELIMITERS, key=bare.count)
     count = bare.count(delimiter) + 1
     if columns and b'"' not in bare and count != len(columns):
-        raise UserError(f"{path}: line 1 has {count:,} columns, but --columns names {len(columns):,}")
+        raise UserError(
+            f"{path}: line 1 has {count:,} columns, but --columns names {len(columns):,}: name each"
+        )
     found = columns or _names(path, text, delimiter.decode(), is_torn=b'"' in bare)
     check_columns(path, found)
     return CsvFile(path, found, delimiter, has_header=not columns, encoding=encoding)

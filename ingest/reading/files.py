@@ -75,11 +75,13 @@ def open_text(path: Path, encoding: str | None = None) -> io.BufferedReader:
         UserError: as `open_unpacked`; while reading: a byte is none of the encoding.
     """
     file = open_unpacked(path)
-    if encoding is None and file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        encoding = "utf-16"
-    if encoding is None:
+    if encoding is not None:
+        chunks = _recoded(path, file, encoding, "name another by --encoding")
+    elif file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        chunks = _recoded(path, file, "utf-16", "save the file as UTF-8")
+    else:
         return file
-    return io.BufferedReader(_ChunkReader(_recoded(path, file, encoding)), CHUNK_BYTES)
+    return io.BufferedReader(_ChunkReader(chunks), CHUNK_BYTES)
 
 
 def decode(raw: bytes, place: str) -> str:
@@ -97,7 +99,7 @@ def decode(raw: bytes, place: str) -> str:
         ) from error
 
 
-def _recoded(path: Path, file: io.BufferedReader, encoding: str) -> Generator[bytes]:
+def _recoded(path: Path, file: io.BufferedReader, encoding: str, remedy: str) -> Generator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)()
     at = 0
     with file:
@@ -106,9 +108,7 @@ def _recoded(path: Path, file: io.BufferedReader, encoding: str) -> Generator[by
             try:
                 yield decoder.decode(chunk, final=not chunk).encode("utf-8")
             except UnicodeError as error:
-                raise UserError(
-                    f"{path}: after byte {at:,}: not {encoding}: name another by --encoding"
-                ) from error
+                raise UserError(f"{path}: after byte {at:,}: not {encoding}: {remedy}") from error
             if not chunk:
                 return
             at += len(chunk)

@@ -44,13 +44,15 @@ def _content(path: Path) -> Iterator[io.BufferedIOBase]:
         if packing_of(file) is None:
             yield file
             return
-    with open_unpacked(path) as unpacked, tempfile.TemporaryFile() as copy:
+    with open_unpacked(path) as unpacked:
         try:
+            copy = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
             shutil.copyfileobj(unpacked, copy, 1 << 20)
             copy.flush()
         except OSError as error:
             raise UserError(
-                f"{path} can't be unpacked to {tempfile.gettempdir()} ({error.strerror}): free disk space, "
-                "or set TMPDIR to another folder"
+                f"{path} can't be unpacked to a temporary file ({error.strerror}): free disk space, or set "
+                "TMPDIR to another folder"
             ) from error
+    with copy:
         yield copy

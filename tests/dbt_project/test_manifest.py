@@ -1,6 +1,7 @@
 """What the project promises of every model, read from dbt's own manifest."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,17 @@ from reports.pages import PAGES
 @pytest.fixture(scope="module")
 def manifest(built_warehouse: Path) -> dict[str, Any]:
     return json.loads((built_warehouse.parent / "dbt" / "manifest.json").read_text(encoding="utf-8"))
+
+
+# Views whose every row is a row of the model beside them: their key is tested there, once, for over a large
+# log that takes seconds.
+KEYS_TESTED_BELOW = {
+    "stg_events__events": "fct_events",
+    "int_events_unioned": "fct_events",
+    "int_views_sessionized": "int_views_with_outcomes",
+}
+# A var as a model or a macro names it.
+VAR = re.compile(r"\bvar\(\s*['\"](\w+)['\"]")
 
 
 def models(manifest: dict[str, Any], prefix: str = "") -> list[dict[str, Any]]:
@@ -52,9 +64,61 @@ def test_no_feature_reads_truth_behind_the_manifests_back(manifest: dict[str, An
                 assert "truth." not in manifest["nodes"][parent]["compiled_code"], parent
 
 
+def tested_keys(manifest: dict[str, Any]) -> dict[str, set[tuple[str, ...]]]:
+    """By a model's id: the columns, each alone or some together, that a test holds to be a key."""
+    tested: dict[str, dict[str, set[tuple[str, ...]]]] = {}
+    for test in manifest["nodes"].values():
+        if test["resource_type"] != "test" or not test.get("attached_node") or test["config"]["where"]:
+            continue
+        assert test["config"]["severity"].lower() == "error", test["name"]
+        arguments = test["test_metadata"]["kwargs"]
+        columns = arguments.get("columns") or [arguments["column_name"]]
+        of_model = tested.setdefault(test["attached_node"], {})
+        of_model.setdefault(test["test_metadata"]["name"], set()).add(tuple(columns))
+    return {
+        model: names.get("unique", set()) & names.get("not_null", set()) | names.get("unique_together", set())
+        for model, names in tested.items()
+    }
+
+
+def test_every_model_has_a_key_that_is_tested(manifest: dict[str, Any]) -> None:
+    keys = tested_keys(manifest)
+    by_name = {model["name"]: model["unique_id"] for model in models(manifest)}
+    without = {name for name, model in by_name.items() if not keys.get(model)}
+    assert without == KEYS_TESTED_BELOW.keys()
+    for name, below in KEYS_TESTED_BELOW.items():
+        assert keys[by_name[below]]
+        assert by_name[name] in ancestors(manifest, by_name[below])
+
+
+def test_every_unit_test_pins_the_vars_that_its_model_rests_on(manifest: dict[str, Any]) -> None:
+    """And no others, so that what is pinned tells what a number rests on."""
+    by_name = {model["name"]: model for model in models(manifest)}
+    assert manifest["unit_tests"]
+    for test in manifest["unit_tests"].values():
+        model = by_name[test["model"]]
+        used = set(VAR.findall(model["raw_code"]))
+        for macro in macros_called(manifest, model["depends_on"]["macros"]):
+            used |= set(VAR.findall(manifest["macros"][macro]["macro_sql"]))
+        pinned = set((test["overrides"] or {}).get("vars", {}))
+        assert pinned == used, f"{test['model']}: {test['name']}"
+
+
+def macros_called(manifest: dict[str, Any], macros: list[str]) -> set[str]:
+    """The project's own macros among these, and those that they call, however far down."""
+    found: set[str] = set()
+    waiting = list(macros)
+    while waiting:
+        macro = waiting.pop()
+        if macro not in found and manifest["macros"][macro]["package_name"] == "engagement_warehouse":
+            found.add(macro)
+            waiting += manifest["macros"][macro]["depends_on"]["macros"]
+    return found
+
+
 def test_every_model_and_column_is_described_with_its_grain(manifest: dict[str, Any]) -> None:
     for model in models(manifest):
-        assert "One row per" in model["description"], model["name"]
+        assert re.search(r"One row per [^.]+\.$", model["description"].strip()), model["name"]
         assert all(column["description"] for column in model["columns"].values()), model["name"]
         assert model["columns"], model["name"]
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tempfile
 import zipfile
 from datetime import datetime
 
@@ -113,7 +114,7 @@ def test_what_a_csv_without_a_header_needs_is_said(ingest_fails, write):
         assert "--no-header and --columns belong together" in ingest_fails("events", path, *FLAGS, *flags)
     few = ("--no-header", "--columns", "who,what,when")
     assert ingest_fails("events", path, *FLAGS, *few) == (
-        f"{path}: line 1 has 4 columns, but --columns names 3"
+        f"{path}: line 1 has 4 columns, but --columns names 3: name each"
     )
     twice = ("--no-header", "--columns", "who,what,when,who")
     assert "two columns are called who" in ingest_fails("events", path, *FLAGS, *twice)
@@ -221,7 +222,7 @@ def test_a_first_line_that_names_nothing_is_one_line(content, ingest_fails, writ
     assert ingest_fails("events", path, *FLAGS) == f"{path}: line 1 is blank: it has to name the columns"
 
 
-@pytest.mark.parametrize("depth", [500, 985, 1_000, 50_000])
+@pytest.mark.parametrize("depth", [985, 50_000])
 @pytest.mark.parametrize("as_list", [True, False])
 def test_json_however_deep_is_no_failure(depth, as_list, ingest, ingest_fails, write):
     deep = '{"who": "a", "what": "w", "when": "2024-03-01", "deep": ' + "[" * depth + "]" * depth + "}"
@@ -239,6 +240,15 @@ def test_half_of_a_surrogate_pair_in_a_key_spoils_its_row_only(ingest, write):
     ingest("events", write("log", f"{bad}\n{json.dumps(ROWS[1])}\n"), *FLAGS)
     assert [row[0] for row in events()] == ["b"]
     assert rejects() == [(1, bad)]
+
+
+def test_a_disk_without_room_for_packed_parquet_is_one_line(ingest_fails, write, monkeypatch, tmp_path):
+    path = write("log", gzip.compress(as_parquet()))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert ingest_fails("events", path, *FLAGS) == (
+        f"{path} can't be unpacked to a temporary file (No such file or directory): free disk space, or set "
+        "TMPDIR to another folder"
+    )
 
 
 def test_a_file_packed_twice_is_one_line(ingest_fails, write):
