@@ -28,7 +28,7 @@ select
     -- As ingest makes the id of a row that has none: the second, then a hash.
     concat(
         printf('%08x', cast(epoch(occurred_at) as bigint)),
-        left(md5(concat_ws('-', user_number, visit_number, step)), 24)
+        left(md5(concat_ws('-', user_number, visit_number, step)), 16)
     ) as event_id,
     'user-' || user_number as user_id,
     ['home', 'search', 'view', 'cart', 'purchase'][1 + step] as event_name,

@@ -6,16 +6,17 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from common.errors import run_command, terminal_safe
+from common.errors import UserError, run_command, terminal_safe
 from common.warehouse import open_warehouse, warehouse_path
 from ingest.landing.clickstream import ClickstreamOptions
-from ingest.landing.event_logs import find_files, load_event_logs
+from ingest.landing.event_logs import LoadedLog, load_event_logs
 from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
 from ingest.landing.removal import Removal
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.loads import load_file, load_stand_in, make_clickstream, remove, simulate
 from ingest.making.viewing import SimulationOptions
 from ingest.reading.event_logs.options import PLAIN_LAYOUT, EventLogOptions
+from ingest.reading.paths import find_files
 from ingest.sources import SOURCES
 from ingest.status import status_lines
 
@@ -66,13 +67,24 @@ def _run_events(arguments: argparse.Namespace) -> None:
         properties=arguments.properties,
         date_order=arguments.date_order,
         time_zone=arguments.time_zone,
+        event_name=arguments.event_name,
+        every_row=arguments.every_row,
+        columns=arguments.columns or (),
+        encoding=arguments.encoding,
     )
+    if arguments.no_header != bool(arguments.columns):
+        raise UserError("--no-header and --columns belong together: name the columns of a CSV without header")
     paths = find_files(arguments.files)
-    batches = load_event_logs(paths, options, arguments.max_rejects)
-    if len(batches) < len(paths):
-        count = len(paths) - len(batches)
+    loaded = load_event_logs(paths, options, arguments.max_rejects, replace=arguments.replace)
+    if len(loaded.logs) < len(paths):
+        count = len(paths) - len(loaded.logs)
         print(f"{count:,} of {len(paths):,} files loaded already: nothing to do for them")
-    _print_summaries(batches)
+    for batch in loaded.replaced.batches:
+        print(f"{batch.source}: {batch.rows_loaded:,} rows taken out of {terminal_safe(batch.file_name)}")
+    for log in loaded.logs:
+        _print_summaries([log.batch])
+        _print_known(log)
+    _print_later(loaded.replaced.later)
     print(NEXT)
 
 
@@ -120,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("path", type=Path, metavar="PATH", help="the file or folder, as published")
         _add_max_rejects(command)
         command.set_defaults(run=_run_load)
-    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSONL or Parquet"))
+    _add_events(commands.add_parser("events", help="event logs of your own: CSV, JSON or Parquet"))
     command = commands.add_parser("simulate", help="make the viewing log on the loaded catalogue")
     defaults = SimulationOptions()
     command.add_argument("--viewers", type=int, default=defaults.viewers, help="default: %(default)s")
@@ -152,8 +164,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_events(command: argparse.ArgumentParser) -> None:
     layout = ", ".join(PLAIN_LAYOUT.values())
     command.description = (
-        "Load event logs: CSV, JSONL (an object a line) or Parquet, also packed by gzip or zstd. Without "
-        f"--user, --event and --at the columns are {layout}. Columns left over are kept as properties."
+        "Load event logs: CSV, JSON (an object a line, or one list) or Parquet, also packed by gzip, zstd or "
+        f"zip. Without --user, --event and --at the columns are {layout}. Columns left over are kept as "
+        "properties. In JSON, user.id is the key id within the key user."
     )
     command.add_argument("files", nargs="+", metavar="FILE", help="files, or patterns such as 'logs/*.csv'")
     command.add_argument(
@@ -161,12 +174,15 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--user", metavar="COL", help="column with the user's id")
     command.add_argument("--event", metavar="COL", help="column with the event's name")
+    command.add_argument("--event-name", metavar="NAME", help="name of every event, in place of --event")
     command.add_argument("--at", metavar="COL", help="column with the time: ISO 8601, or a number since 1970")
     command.add_argument(
         "--session", metavar="COL", help="column with the session's id; else the gap decides"
     )
     command.add_argument(
-        "--event-id", metavar="COL", help="column with the event's id; else made of the content"
+        "--event-id",
+        metavar="COL",
+        help="column with the event's id; else made of user, session, event, item and time",
     )
     command.add_argument("--item", metavar="COL", help="column with what the event is about")
     command.add_argument(
@@ -183,6 +199,27 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--time-zone", default="UTC", metavar="ZONE", help="of times that name none; default: %(default)s"
     )
+    command.add_argument(
+        "--every-row",
+        action="store_true",
+        help="each row is an event of its own, rows alike in two files too: for times that are whole dates",
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="take out what was loaded of these files, and read them anew"
+    )
+    command.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line of a CSV is a row, see --columns",
+    )
+    command.add_argument(
+        "--columns", type=_names, metavar="COL,...", help="the columns of a CSV without a header, in order"
+    )
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="of CSV and JSON, such as cp1252 or latin-1; default: UTF-8, or UTF-16 with its mark",
+    )
     _add_max_rejects(command)
     command.set_defaults(run=_run_events)
 
@@ -198,6 +235,8 @@ def _add_max_rejects(command: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
+    if text != text.encode("utf-8", "ignore").decode():
+        raise argparse.ArgumentTypeError("names that are not UTF-8")
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
@@ -224,6 +263,18 @@ def _report_loaded(batches: list[Batch]) -> bool:
     return bool(batches)
 
 
+def _print_known(log: LoadedLog) -> None:
+    """What of a log the source held before, as the same events or as others."""
+    name = f"{log.batch.source}, {terminal_safe(log.batch.file_name)}"
+    if log.rows_held:
+        print(f"{name}: {log.rows_held:,} of its events were held already, and are there once")
+    if log.is_likely_known:
+        print(
+            f"{name}: warning: {log.met_share:.0%} of its new events are of users who have others at that "
+            "instant: is it a log loaded before, read in another way? --replace takes a file out first"
+        )
+
+
 def _print_summaries(batches: list[Batch]) -> None:
     for batch in batches:
         print(
@@ -243,7 +294,12 @@ def _print_removal(removal: Removal) -> None:
         )
     if {batch.source for batch in removal.batches} == {"anime", VIEWING}:
         print("the viewing log went with the catalogue that it was made on")
-    for batch in removal.later:
+    _print_later(removal.later)
+
+
+def _print_later(batches: list[Batch]) -> None:
+    """Loads that may lack rows since others were taken out."""
+    for batch in batches:
         print(
             f"{batch.source}: {terminal_safe(batch.file_name)} stays, but {batch.rows_duplicate:,} of its "
             "rows were there already when it came: if they went now, remove it too and load it again"

@@ -3,7 +3,6 @@
 Each is one transaction.
 """
 
-import os
 import tempfile
 import time
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ingest.landing.viewing import NAME as VIEWING
 from ingest.landing.viewing import land_viewing, options_of
 from ingest.making.stand_ins import LICENCE as STAND_IN_LICENCE
 from ingest.making.viewing import SimulationOptions
+from ingest.reading.paths import file_name
 from ingest.sources import SOURCES, Source
 
 
@@ -45,7 +45,7 @@ def load_file(source: Source, path: Path, *, max_rejects: float = 1.0) -> list[B
             source,
             delivery,
             origin="real",
-            file_name=_file_name(path),
+            file_name=file_name(path),
             sha256=sha256,
             started=started,
         )
@@ -124,8 +124,3 @@ def remove(source: str, file_name: str | None = None) -> Removal:
 def _remake_viewing(connection: duckdb.DuckDBPyConnection) -> Batch | None:
     logs = current_batches(connection, VIEWING)
     return land_viewing(connection, options_of(logs[-1])) if logs else None
-
-
-def _file_name(path: Path) -> str:
-    """The file's name as text that can be stored: a name on disk may hold bytes that are not UTF-8."""
-    return os.fsencode(path.name or path.resolve().name).decode("utf-8", "replace")

@@ -111,8 +111,8 @@ def insert_rejects(
     connection: duckdb.DuckDBPyConnection, source: str, rejects: list[Reject], batch_id: str, file_name: str
 ) -> None:
     """Keep rows that can't be loaded; `file_name` is that of those that don't say."""
-    # DuckDB 2.0.0 can't read the column back when an empty insert came before a large one in a transaction.
     if not rejects:
+        # DuckDB 2.0.0 loses what is inserted after nothing in the same transaction.
         return
     rows = RowBuffer(REJECT_SCHEMA)
     for reject in rejects:
@@ -140,6 +140,9 @@ def _insert(
     connection: duckdb.DuckDBPyConnection, source: Source, name: str, rows: pyarrow.Table, stamp: list
 ) -> int:
     """Insert rows into a table; for a source that appends, those whose event_id isn't there yet."""
+    if not rows.num_rows:
+        # As of rejects: never insert nothing.
+        return 0
     target = f"raw.{quote_identifier(name)}"
     is_new = f"anti join {target} using (event_id)" if source.new_file == "appends" else ""
     with registered(connection, "delivery", rows):

@@ -1,73 +1,131 @@
-"""Loads event logs: each file block by block, then, once all of it is known, into `raw.events`."""
+"""Loads event logs: each file as a stream, then, once all of it is known, into `raw.events`."""
 
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from common.errors import UserError
-from ingest.landing.deliveries import check_reject_share, insert_rejects
-from ingest.landing.manifest import Batch, current_batches, new_stamp, open_raw, record, transaction
-from ingest.reading.event_logs.files import LogFile, open_log
+from ingest.landing.deliveries import check_reject_share
+from ingest.landing.manifest import (
+    Batch,
+    Stamp,
+    current_batches,
+    new_stamp,
+    open_raw,
+    record,
+    retire_batch,
+    transaction,
+)
+from ingest.landing.removal import Removal, later_loads
+from ingest.reading.event_logs.files import LogFile
+from ingest.reading.event_logs.opening import open_log
 from ingest.reading.event_logs.options import Columns, EventLogOptions, resolve_columns
 from ingest.reading.event_logs.statements import (
-    ARRIVALS,
+    COUNT_MET,
+    HELD,
     INSERT_NEW,
     INSERT_REJECTS,
+    MACROS,
+    NUMBERED,
     REPEATS,
-    TIMES,
-    insert_block,
+    SAMPLED,
+    create_arrivals,
 )
+from ingest.reading.event_logs.stream import open_stream
 from ingest.reading.files import sha256_of
+from ingest.reading.paths import file_name
 
 EARLIEST = datetime(1990, 1, 1)
 CLOCK_ERROR = timedelta(days=1)
 LICENCE = "as the file's owner says"
 # With what the reader itself holds, well below 1.5 GB for a file of any size: the rest spills to disk.
 MEMORY_LIMIT = "800MB"
+# A log whose new rows are nearly all of users at instants that the source holds was likely loaded before,
+# read in another way; so many rows tell.
+NEARLY_ALL = 0.9
+ROWS_LOOKED_AT = 10_000
 
 
-def find_files(patterns: Iterable[str]) -> list[Path]:
-    """The files that paths and patterns such as `logs/*.csv` name, each once, a pattern's in order.
+@dataclass(frozen=True)
+class LoadedLog:
+    """What became of a file.
 
-    Raises:
-        UserError: a pattern matches nothing.
+    Args:
+        batch: its line in the manifest.
+        rows_held: its events that other loads had brought before.
+        met_share: of its new events, the share whose user has an event of another load at the same instant.
     """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        below = Path(path.anchor or ".")
-        matches = [path] if path.exists() else sorted(below.glob(str(path.relative_to(path.anchor))))
-        if not matches:
-            raise UserError(f"{pattern}: no such file: check the path")
-        found |= dict.fromkeys(matches)
-    return list(found)
+
+    batch: Batch
+    rows_held: int
+    met_share: float
+
+    @property
+    def is_likely_known(self) -> bool:
+        """Whether this seems to be a log that is held already, read in another way."""
+        return self.met_share >= NEARLY_ALL
 
 
-def load_event_logs(paths: list[Path], options: EventLogOptions, max_rejects: float = 1.0) -> list[Batch]:
+@dataclass(frozen=True)
+class LoadedLogs:
+    """What became of the files of a load.
+
+    Args:
+        logs: what was loaded; files that are loaded already are left out.
+        replaced: the loads that were taken out for it.
+    """
+
+    logs: list[LoadedLog]
+    replaced: Removal
+
+
+def load_event_logs(
+    paths: list[Path], options: EventLogOptions, max_rejects: float = 1.0, *, replace: bool = False
+) -> LoadedLogs:
     """Load files into one source, all or, if one of them can't be used, none.
 
-    Returns:
-        What was loaded, a batch a file; those that are loaded already have none.
+    Args:
+        replace: what the source holds of the same files, known by content or name, is taken out before.
 
     Raises:
         UserError: a file can't be used, or was loaded with other options; or another process holds the
             warehouse.
     """
-    logs = [open_log(path) for path in paths]
-    columns = [resolve_columns(options, log.path, log.columns) for log in logs]
-    batches: list[Batch] = []
+    logs = [open_log(path, options) for path in paths]
+    columns = [resolve_columns(options, log.path, log.named) for log in logs]
+    loaded: list[LoadedLog] = []
+    replaced = Removal([], [])
     with open_raw() as connection, transaction(connection):
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(TIMES)
+        connection.execute(MACROS)
+        _check_time_zone(connection, options.time_zone)
+        if replace:
+            replaced = _take_out(connection, paths, options.source)
         for log, its_columns in zip(logs, columns, strict=True):
-            batch = _load(connection, log, its_columns, options, max_rejects)
-            batches += [batch] if batch else []
-    return batches
+            result = _load(connection, log, its_columns, options, max_rejects)
+            loaded += [result] if result else []
+    return LoadedLogs(loaded, replaced)
+
+
+def _check_time_zone(connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
+    """Python knows zones that the engine doesn't, such as the machine's own, `localtime`."""
+    if not connection.execute("select 1 from pg_timezone_names() where name = ?", [time_zone]).fetchall():
+        raise UserError(f"--time-zone {time_zone}: no such time zone: say it like Europe/Berlin")
+
+
+def _take_out(connection: duckdb.DuckDBPyConnection, paths: list[Path], source: str) -> Removal:
+    """Take the rows of these files, known by content or name, out of the source; their rejects stay."""
+    names, contents = {file_name(path) for path in paths}, {sha256_of(path) for path in paths}
+    loads = current_batches(connection, source)
+    taken = [batch for batch in loads if batch.file_name in names or batch.sha256 in contents]
+    for batch in taken:
+        connection.execute("delete from raw.events where _batch_id = ?", [batch.batch_id])
+        retire_batch(connection, source, batch.batch_id)
+    return Removal(taken, later_loads(loads, taken))
 
 
 def _load(
@@ -76,41 +134,63 @@ def _load(
     columns: Columns,
     options: EventLogOptions,
     max_rejects: float,
-) -> Batch | None:
-    started, path = time.monotonic(), log.path
+) -> LoadedLog | None:
+    started, path, source = time.monotonic(), log.path, options.source
     sha256 = sha256_of(path)
-    described = json.dumps(asdict(options))
-    for batch in current_batches(connection, options.source):
-        if batch.sha256 != sha256:
-            continue
-        if batch.options == described:
-            return None
-        raise UserError(
-            f"{path} is loaded as {options.source} already, read in another way: choose another --source"
-        )
-    known_by = new_stamp(connection, options.source, sha256)
-    stamp = [known_by.batch_id, path.name, known_by.loaded_at]
-    rows_read, rows_rejected = _read(connection, log, columns, options, stamp)
+    if _is_loaded(connection, path, sha256, options):
+        return None
+    stamp = new_stamp(connection, source, sha256)
+    rows_read, rows_rejected = _read(connection, log, columns, options, sha256, stamp)
     if rows_rejected:
-        commonest = _commonest_reject(connection, known_by.batch_id)
+        commonest = _commonest_reject(connection)
         check_reject_share(path, rows_read, rows_rejected, commonest, max_rejects)
-    rows_loaded = _insert_new(connection, options.source, stamp)
+        connection.execute(INSERT_REJECTS, [stamp.batch_id, source, file_name(path)])
+    rows_new, rows_held = _number(connection, source) if rows_read else (0, 0)
+    if rows_new:
+        # Never insert nothing: DuckDB 2.0.0 loses what is inserted after it in the same transaction.
+        connection.execute(INSERT_NEW, [source, stamp.batch_id, file_name(path), stamp.loaded_at])
     batch = Batch(
-        **vars(known_by),
-        source=options.source,
+        **vars(stamp),
+        source=source,
         origin="real",
-        file_name=path.name,
+        file_name=file_name(path),
         sha256=sha256,
         licence=LICENCE,
         rows_read=rows_read,
-        rows_loaded=rows_loaded,
+        rows_loaded=rows_new,
         rows_rejected=rows_rejected,
-        rows_duplicate=rows_read - rows_loaded - rows_rejected,
+        rows_duplicate=rows_read - rows_new - rows_rejected,
         load_seconds=time.monotonic() - started,
-        options=described,
+        options=_described(options),
     )
     record(connection, batch)
-    return batch
+    return LoadedLog(batch, rows_held, _met_share(connection, batch))
+
+
+def _is_loaded(
+    connection: duckdb.DuckDBPyConnection, path: Path, sha256: str, options: EventLogOptions
+) -> bool:
+    """Whether this very file is in the source, read in the same way.
+
+    Raises:
+        UserError: it is, read in another way.
+    """
+    for batch in current_batches(connection, options.source):
+        if batch.sha256 == sha256:
+            # What a load did not say is as it is unless said.
+            if json.loads(_described(EventLogOptions())) | json.loads(batch.options) == json.loads(
+                _described(options)
+            ):
+                return True
+            raise UserError(
+                f"{path} is loaded as {options.source} already, read in another way: --replace reads it "
+                "anew, another --source keeps both"
+            )
+    return False
+
+
+def _described(options: EventLogOptions) -> str:
+    return json.dumps(asdict(options))
 
 
 def _read(
@@ -118,47 +198,55 @@ def _read(
     log: LogFile,
     columns: Columns,
     options: EventLogOptions,
-    stamp: list,
+    sha256: str,
+    stamp: Stamp,
 ) -> tuple[int, int]:
-    """Read all rows into `arrivals`, those that are no events on into `raw.rejects`; how many of both."""
-    batch_id, file_name, loaded_at = stamp
-    connection.execute(ARRIVALS)
-    statement = insert_block(log, columns)
-    values = {
-        "date_order": options.date_order,
-        "time_zone": options.time_zone,
-        "earliest": EARLIEST,
-        "latest": loaded_at + CLOCK_ERROR,
-    }
-    rows_read = rows_torn = 0
-    # The statement finds `block` as the local variable it is: one registered is held until the commit.
-    for block, rejects in log.blocks():
-        insert_rejects(connection, options.source, rejects, batch_id, file_name)
-        connection.execute(statement, values)
-        rows_read += block.num_rows + len(rejects)
-        rows_torn += len(rejects)
-    [(count,)] = connection.execute(INSERT_REJECTS, [batch_id, options.source, file_name]).fetchall()
-    return rows_read, rows_torn + count
+    """Read all rows into `arrivals`; how many, and how many of them are no events."""
+    statement = create_arrivals(log, columns, options, sha256)
+    span = {"earliest": EARLIEST, "latest": stamp.loaded_at + CLOCK_ERROR}
+    # The statement finds `block` as the local variable it is.
+    with open_stream(log) as block:
+        if block is None:
+            return 0, 0
+        connection.execute(statement, span)
+    [counts] = connection.execute("select count(*), count(reason) from arrivals").fetchall()
+    return counts
 
 
-def _insert_new(connection: duckdb.DuckDBPyConnection, source: str, stamp: list) -> int:
-    """Insert the arrivals that are not there yet; how many."""
+def _number(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[int, int]:
+    """Number arrivals that are alike, and tell those that other loads brought; how many are new, and held."""
     connection.execute(REPEATS)
-    [(count,)] = connection.execute(INSERT_NEW, [source, *stamp, source]).fetchall()
-    return count
+    connection.execute(NUMBERED)
+    count, first, last = connection.execute(
+        "select count(*), min(event_id), max(event_id) from numbered"
+    ).fetchone()
+    connection.execute(HELD, {"source": source, "first": first, "last": last})
+    [(held,)] = connection.execute("select count(*) from held").fetchall()
+    return count - held, held
 
 
-def _commonest_reject(connection: duckdb.DuckDBPyConnection, batch_id: str) -> tuple[str, int, int]:
+def _met_share(connection: duckdb.DuckDBPyConnection, batch: Batch) -> float:
+    """Of the new events, some where they are many, the share whose user has another load's at the instant."""
+    is_first = len(current_batches(connection, batch.source)) == 1
+    if is_first or not batch.rows_loaded:
+        return 0.0
+    connection.execute(SAMPLED, [batch.batch_id, max(1, batch.rows_read // ROWS_LOOKED_AT)])
+    count, first, last = connection.execute(
+        "select count(*), min(occurred_at), max(occurred_at) from sampled"
+    ).fetchone()
+    span = {"source": batch.source, "batch_id": batch.batch_id, "first": first, "last": last}
+    [(met,)] = connection.execute(COUNT_MET, span).fetchall()
+    return met / count if count else 0.0
+
+
+def _commonest_reject(connection: duckdb.DuckDBPyConnection) -> tuple[str, int, int]:
     """The commonest reason, how often it is met, and in which row first."""
-    [commonest] = connection.execute(
-        """
-        select reason, count(*) as row_count, min(row_number)
-        from raw.rejects
-        where batch_id = ?
+    [commonest] = connection.execute("""
+        select reason, count(*) as row_count, min(_row_number)
+        from arrivals
+        where reason is not null
         group by reason
         order by row_count desc, reason
         limit 1
-        """,
-        [batch_id],
-    ).fetchall()
+    """).fetchall()
     return commonest

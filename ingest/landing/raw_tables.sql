@@ -199,7 +199,7 @@ create table if not exists raw.movielens_links (
 );
 
 -- One row per event of any log of the user's own; several sources side by side. An event id that a log lacks is made
--- from the row's content. properties is a JSON object of the columns left over.
+-- of user, session, event, item and time. properties is a JSON object of the columns left over.
 create table if not exists raw.events (
     source varchar not null,
     event_id varchar not null,

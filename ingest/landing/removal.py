@@ -1,5 +1,6 @@
 """Takes loads back: their rows, their rejects and their truth go; their lines in the manifest stay."""
 
+import math
 from dataclasses import dataclass
 
 import duckdb
@@ -53,11 +54,13 @@ def remove_loads(connection: duckdb.DuckDBPyConnection, source: str, file_name: 
     connection.execute(
         "delete from raw.rejects where list_contains(?, batch_id)", [[load.batch_id for load in chosen]]
     )
-    first = min(load.load_number for load in chosen)
-    later = [
-        load for load in loads if load not in chosen and load.load_number > first and load.rows_duplicate
-    ]
-    return Removal(chosen, later)
+    return Removal(chosen, later_loads(loads, chosen))
+
+
+def later_loads(loads: list[Batch], chosen: list[Batch]) -> list[Batch]:
+    """Of a source's loads, those that brought rows which were there already, maybe by one of the chosen."""
+    first = min((load.load_number for load in chosen), default=math.inf)
+    return [load for load in loads if load not in chosen and load.load_number > first and load.rows_duplicate]
 
 
 def _delete_source(connection: duckdb.DuckDBPyConnection, source: str) -> None:

@@ -240,6 +240,8 @@ def _holds_lone_surrogate(value: dict) -> bool:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         return True
+    except RecursionError as error:
+        raise UnusableRowError(None, "the entry is nested too deeply") from error
     return False
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from ingest.reading.files import BYTE_ORDER_MARK, decode, numbered_lines, open_unpacked
+from ingest.reading.blocks import numbered_lines
+from ingest.reading.files import BYTE_ORDER_MARK, decode, open_text
 
 # No metadata line and no entry comes near this length; a minified file is one line that exceeds it.
 SNIFFED_BYTES = 1 << 20
+# Ten times what the catalogue was in 2025; beyond that it is none, and its text would fill the memory.
+MOST_OBJECT_BYTES = 256 << 20
 DATA_LIST = re.compile(rb'"data"\s*:\s*\[')
 JSON_SPACE = " \t\r\n"
 WHITE_SPACE = re.compile(f"[{JSON_SPACE}]*")
@@ -40,7 +43,7 @@ def read_entries(path: Path, metadata: dict) -> Iterator[Entry]:
 
 def _is_json_lines(path: Path) -> bool:
     """By the first line, since the name can mislead; by the name when that line is no JSON by itself."""
-    with open_unpacked(path) as file:
+    with open_text(path) as file:
         first_line = file.readline(SNIFFED_BYTES)
     if DATA_LIST.search(first_line):
         return False
@@ -70,8 +73,12 @@ def _entries_of_lines(path: Path, metadata: dict) -> Iterator[Entry]:
 
 def _entries_of_object(path: Path, metadata: dict) -> Iterator[Entry]:
     """Walk the object entry by entry, so that 100 MB of text never are 1 GB of Python objects at once."""
-    with open_unpacked(path) as file:
-        text = decode(file.read(), str(path)).removeprefix(BYTE_ORDER_MARK)
+    with open_text(path) as file:
+        content = file.read(MOST_OBJECT_BYTES + 1)
+    if len(content) > MOST_OBJECT_BYTES:
+        raise UserError(f"{path} is larger than {MOST_OBJECT_BYTES >> 20} MB unpacked: {REMEDY}")
+    text = decode(content, str(path)).removeprefix(BYTE_ORDER_MARK)
+    del content
     cursor = _Cursor(path, text)
     has_data = False
     cursor.expect("{")

@@ -12,7 +12,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from common.errors import UserError
-from ingest.reading.files import decode, open_unpacked
+from ingest.reading.files import decode, open_text
 
 BLOCK_BYTES = 8 << 20
 MOST_LINE_BYTES = 64 << 20
@@ -39,14 +39,14 @@ class Records:
         return Records(self.line_numbers[mask], self.texts.filter(pyarrow.array(mask)))
 
 
-def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+def line_blocks(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines, each with the number of its first line; a byte-order mark is dropped.
 
     Raises:
-        UserError: there is no such file, it is empty, can't be read, or its packed data is damaged.
+        UserError: as `open_text`, or a line is longer than any of a text.
     """
     first_line, rest = 1, b""
-    with open_unpacked(path) as file:
+    with open_text(path, encoding) as file:
         if file.peek(len(BYTE_ORDER_MARK)).startswith(BYTE_ORDER_MARK):
             file.read(len(BYTE_ORDER_MARK))
         while chunk := file.read(BLOCK_BYTES):
@@ -54,7 +54,10 @@ def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
             if not end:
                 rest += chunk
                 if len(rest) > MOST_LINE_BYTES:
-                    raise UserError(f"{path}: line {first_line} is longer than 64 MB: is it a text of lines?")
+                    raise UserError(
+                        f"{path}: line {first_line:,} is longer than {MOST_LINE_BYTES >> 20} MB: check that "
+                        "it is the file you mean"
+                    )
                 continue
             block = rest + whole + end
             yield first_line, block
@@ -64,12 +67,28 @@ def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
         yield first_line, rest
 
 
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Each line that holds more than its line end, with its number, from 1, and its line end.
+
+    Only a line feed ends a line: the other separators that Unicode knows may stand inside a title.
+
+    Raises:
+        UserError: as `line_blocks`, or a line is not UTF-8.
+    """
+    for first_line, block in line_blocks(path):
+        records = line_records(path, first_line, block)
+        yield from zip(records.line_numbers.tolist(), records.texts.to_pylist(), strict=True)
+
+
 def line_records(path: Path, first_line: int, block: bytes) -> Records:
     """Each line of a block that holds more than its line end.
 
     Raises:
         UserError: a line is not UTF-8.
     """
+    if not block.strip(b"\n"):
+        # Soon told: a small packed file may hold gigabytes of them.
+        return Records(np.zeros(0, np.int64), pyarrow.array([], pyarrow.large_string()))
     ends = newlines(block) + 1
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
@@ -77,7 +96,9 @@ def line_records(path: Path, first_line: int, block: bytes) -> Records:
     return without_blank(make_records(path, line_numbers, block, ends))
 
 
-def make_records(path: Path, line_numbers: Positions, text: bytes, ends: Positions) -> Records:
+def make_records(
+    path: Path, line_numbers: Positions, text: bytes, ends: Positions, unit: str = "line"
+) -> Records:
     """Records that lie side by side in `text`, each up to its end.
 
     Raises:
@@ -91,7 +112,7 @@ def make_records(path: Path, line_numbers: Positions, text: bytes, ends: Positio
         texts.validate(full=True)
     except pyarrow.ArrowInvalid:
         for line_number, start, end in zip(line_numbers, offsets[:-1], offsets[1:], strict=True):
-            decode(text[start:end], f"{path}: line {line_number}")
+            decode(text[start:end], f"{path}: {unit} {line_number}")
         raise
     return Records(line_numbers, texts)
 

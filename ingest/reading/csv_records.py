@@ -19,7 +19,7 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from common.errors import UserError
+from common.errors import UserError, listed
 from ingest.reading.blocks import (
     CARRIAGE_RETURN,
     LINE_FEED,
@@ -37,6 +37,8 @@ DELIMITERS = (b",", b";", b"\t", b"|")
 QUOTED = re.compile(rb'"(?:[^"]++|"")*+"')
 # A quote that is still open after so many bytes was never meant to be closed.
 MOST_RECORD_BYTES = 1 << 20
+MOST_COLUMNS = 10_000
+NOTHING = (np.zeros(0, np.int64), b"", np.zeros(0, np.int64))
 ROW_NUMBER, RAW_TEXT = "_row_number", "_raw_text"
 
 
@@ -50,11 +52,13 @@ class CsvBlock:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file whose first line names its columns."""
+    """A CSV file and its columns, which its first line names unless `has_header` is false."""
 
     path: Path
     columns: tuple[str, ...]
     delimiter: bytes
+    has_header: bool = True
+    encoding: str | None = None
 
     def blocks(self) -> Iterator[CsvBlock]:
         """All records after the header, by and by. Lines without any text are no records.
@@ -63,8 +67,8 @@ class CsvFile:
             UserError: a line is not UTF-8, or the packed data is damaged.
         """
         first_line, rest = 1, b""
-        for block_line, block in line_blocks(self.path):
-            if block_line == 1:
+        for block_line, block in line_blocks(self.path, self.encoding):
+            if block_line == 1 and self.has_header:
                 first_line, block = 2, block.partition(b"\n")[2]
             text = rest + block
             result, used = self._parse(first_line, text, is_end=False)
@@ -75,6 +79,8 @@ class CsvFile:
 
     def _parse(self, first_line: int, text: bytes, *, is_end: bool) -> tuple[CsvBlock, int]:
         """The records of `text`, and how many bytes they take: the last may go on in the next block."""
+        if not text.strip(b"\n"):
+            return self._to_fields(make_records(self.path, *NOTHING), []), len(text)
         ends = _tidy_ends(text, self.delimiter, is_end=is_end)
         if ends is not None:
             line_ends = newlines(text)
@@ -180,38 +186,67 @@ class CsvFile:
 
     def _unfit(self, records: Records, row: csv.InvalidRow) -> Reject:
         fault = "few" if row.actual_columns < row.expected_columns else "many"
-        reason = f"too {fault} columns: the header names {row.expected_columns} (found {row.actual_columns})"
+        namer = "the header names" if self.has_header else "--columns names"
+        reason = f"too {fault} columns: {namer} {row.expected_columns} (found {row.actual_columns})"
         at = row.number - 1
         return Reject(int(records.line_numbers[at]), None, reason, records.texts[at].as_py().rstrip("\r\n"))
 
 
-def open_csv(path: Path) -> CsvFile:
-    """Read the header: the columns' names, and which character parts them (comma, semicolon, tab or bar).
+def open_csv(path: Path, columns: tuple[str, ...] = (), encoding: str | None = None) -> CsvFile:
+    """Read the first line: which character parts the columns (comma, semicolon, tab or bar), and their names.
+
+    With `columns`, these are the names, and the first line is a record like the others.
 
     Raises:
-        UserError: there is no such file, it is empty, can't be read, or its first line is no header.
+        UserError: there is no such file, it is empty, can't be read, or its first line is no header, or has
+            not as many columns as are named.
     """
-    blocks = line_blocks(path)
-    _, block = next(blocks)
+    blocks = line_blocks(path, encoding)
+    _, block = next(blocks, (1, b""))
     blocks.close()
     line = block.partition(b"\n")[0].removesuffix(b"\r")
     text = decode(line, f"{path}: line 1")
     bare = QUOTED.sub(b"", line)
     delimiter = max(DELIMITERS, key=bare.count)
-    if b'"' in bare:
+    count = bare.count(delimiter) + 1
+    if columns and b'"' not in bare and count != len(columns):
+        raise UserError(
+            f"{path}: line 1 has {count:,} columns, but --columns names {len(columns):,}: name each"
+        )
+    found = columns or _names(path, text, delimiter.decode(), is_torn=b'"' in bare)
+    check_columns(path, found)
+    return CsvFile(path, found, delimiter, has_header=not columns, encoding=encoding)
+
+
+def check_columns(path: Path, columns: tuple[str, ...]) -> None:
+    """See that each column has a name of its own.
+
+    Raises:
+        UserError: two share one, or there are more columns than any table has.
+    """
+    if len(columns) > MOST_COLUMNS:
+        raise UserError(
+            f"{path} has {len(columns):,} columns, and {MOST_COLUMNS:,} can be read: check that it is the "
+            "file you mean"
+        )
+    twice = [name for name, times in Counter(columns).items() if times > 1]
+    if twice:
+        raise UserError(f"{path}: two columns are called {listed(twice)}: give each a name of its own")
+
+
+def _names(path: Path, header: str, delimiter: str, *, is_torn: bool) -> tuple[str, ...]:
+    if is_torn:
         raise UserError(f"{path}: line 1 has a quote out of place: it has to name the columns")
     names = [
         name[1:-1].replace('""', '"') if name.startswith('"') else name.strip()
         for name in re.findall(
-            r'(?:^|(?<={0}))("(?:[^"]++|"")*+"|[^"{0}]*+)'.format(re.escape(delimiter.decode())), text
+            r'(?:^|(?<={0}))("(?:[^"]++|"")*+"|[^"{0}]*+)'.format(re.escape(delimiter)), header
         )
     ]
+    if not any(names):
+        raise UserError(f"{path}: line 1 is blank: it has to name the columns")
     # A table's index is often written without a name.
-    columns = [name or f"column {number}" for number, name in enumerate(names, start=1)]
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise UserError(f"{path}: two columns are called {twice[0]}: give each a name of its own")
-    return CsvFile(path, tuple(columns), delimiter)
+    return tuple(name or f"column {number}" for number, name in enumerate(names, start=1))
 
 
 def _tidy_ends(text: bytes, delimiter: bytes, *, is_end: bool) -> NDArray[np.int64] | None:

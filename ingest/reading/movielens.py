@@ -1,6 +1,7 @@
 """Reads a MovieLens folder as GroupLens publishes it: ratings, movies, tags and links."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow
 
-from common.errors import UserError
+from common.errors import UserError, listed
 from ingest.reading.csv_records import RAW_TEXT, ROW_NUMBER, open_csv
 from ingest.reading.delivery import Delivery, Reject
 from ingest.reading.files import sha256_of
@@ -58,6 +59,8 @@ def read_movielens(folder: Path) -> Delivery:
         tables[file.table] = first.select(*file.values, ROW_NUMBER).to_arrow()
         rejects += [*unusable, *repeated]
         duplicates += count
+    if not tables["movielens_ratings"].num_rows and not rejects:
+        raise UserError(f"{folder / 'ratings.csv'} has no rows: name a MovieLens folder, as published")
     file_names = {file.table: file.name for file in _files(EARLIEST)}
     return Delivery(tables, rejects, duplicates, file_names=file_names)
 
@@ -75,13 +78,14 @@ def folder_sha256(folder: Path) -> str:
 
 
 def _path(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
-        fault = "is no folder" if folder.exists() else "no such folder"
+    # Other than pathlib's, these take a name that no file can have for one that no file has.
+    if not os.path.isdir(folder):  # noqa: PTH112
+        fault = "is no folder" if os.path.exists(folder) else "no such folder"  # noqa: PTH110
         raise UserError(
             f"{folder}: {fault}: name the folder that holds ratings, movies, tags and links (.csv)"
         )
     path = folder / name
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110
         raise UserError(f"{folder} has no {name}: name a MovieLens folder, as published")
     return path
 
@@ -91,7 +95,7 @@ def _read(path: Path, file: _File) -> tuple[pl.DataFrame, list[Reject]]:
     csv_file = open_csv(path)
     if csv_file.columns != file.columns:
         raise UserError(
-            f"{path}: its columns are {', '.join(csv_file.columns)}, and not {', '.join(file.columns)}: "
+            f"{path}: its columns are {listed(csv_file.columns)}, and not {', '.join(file.columns)}: "
             "name a MovieLens folder, as published"
         )
     parts: list[pl.DataFrame] = []

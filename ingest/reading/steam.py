@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pyarrow
 
+from common.errors import UserError
+from ingest.reading.blocks import numbered_lines
 from ingest.reading.delivery import Delivery, Reject, RowBuffer, UnusableRowError
-from ingest.reading.files import numbered_lines
 
 COLUMNS = ("user_id", "game_title", "behavior", "value", "0")
 BEHAVIORS = frozenset({"purchase", "play"})
@@ -32,7 +33,7 @@ def read_steam(path: Path) -> Delivery:
     spoils its own line and no other. Lines without any text are passed over.
 
     Raises:
-        UserError: the file is missing, empty, damaged, or not UTF-8.
+        UserError: the file is missing, without rows, damaged, or not UTF-8.
     """
     rows = RowBuffer(SCHEMA)
     rejects: list[Reject] = []
@@ -48,7 +49,10 @@ def read_steam(path: Path) -> Delivery:
             continue
         rows.append((_event_id(row, seen[row]), *row, number))
         seen[row] += 1
-    return Delivery({"steam_behaviors": rows.to_table()}, rejects)
+    table = rows.to_table()
+    if not table.num_rows and not rejects:
+        raise UserError(f"{path} holds no rows: give it steam-200k.csv as published")
+    return Delivery({"steam_behaviors": table}, rejects)
 
 
 def parse_row(text: str) -> tuple[str, str, str, float]:

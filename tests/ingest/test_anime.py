@@ -90,6 +90,8 @@ LAYOUTS = {
     "object-named.jsonl": json.dumps(WHOLE).encode(),
     "byte-order-mark.jsonl": b"\xef\xbb\xbf" + LINES.encode(),
     "byte-order-mark.json": b"\xef\xbb\xbf" + json.dumps(WHOLE).encode(),
+    "utf-16.json": json.dumps(WHOLE).encode("utf-16"),
+    "utf-16.jsonl": LINES.encode("utf-16"),
     "windows-lines.jsonl": LINES.replace("\n", "\r\n").encode(),
     "blank-lines.jsonl": LINES.replace("\n", "\n\n").encode(),
     "no-last-line-end.jsonl": LINES.removesuffix("\n").encode(),
@@ -278,7 +280,6 @@ BAD_FILES = {
         "line 4, byte 15: not UTF-8: save the file as",
     ),
     "not-utf8.json": (json.dumps(WHOLE).encode()[:-1] + b"\xff", "not UTF-8: save the file as UTF-8"),
-    "utf16.json": (json.dumps(WHOLE).encode("utf-16"), "byte 1: not UTF-8"),
     "cut.jsonl.zst": (zstandard.compress(LINES.encode())[:-30], "the zstd data ends early, at byte"),
     "cut-at-frame-start.jsonl.zst": (
         zstandard.compress(LINES.encode())[:5],

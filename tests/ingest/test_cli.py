@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow
 import pytest
 from ingest_samples import anime_entry, json_lines
 
@@ -117,6 +118,24 @@ def test_an_error_is_one_line_whatever_it_names(capsys):
 
     assert run_command(fail) == 2
     assert capsys.readouterr().err == "error: a\\nb\\rc\\x1b]0;title\\x07\n"
+
+
+def test_a_long_error_keeps_its_place_and_what_to_do(capsys):
+    def fail() -> None:
+        raise UserError("a file: " + "\x1b" * 9_000 + ": do this")
+
+    assert run_command(fail) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: a file: \\x1b") and told.endswith(": do this\n") and len(told) < 520
+
+
+@pytest.mark.parametrize("error", [MemoryError, pyarrow.ArrowMemoryError])
+def test_memory_that_runs_out_is_one_line(error, capsys):
+    def fail() -> None:
+        raise error
+
+    assert run_command(fail) == 2
+    assert capsys.readouterr().err.startswith("error: memory ran out: nothing was kept of the step in hand")
 
 
 def test_being_stopped_is_no_traceback(capsys):

@@ -377,6 +377,14 @@ def test_an_interrupted_transaction_leaves_nothing(warehouse):
     assert query("select count(*) from raw.rejects") == [(0,)]
 
 
+def test_very_many_rejects_are_all_kept(ingest, write):
+    rows = "".join(f"{user},Dota 2,sold,1.0,0\n" for user in range(200_000))
+    ingest("steam", write("s.csv", "1,Dota 2,play,1.0,0\n" + rows))
+    assert manifest("steam")[0][2:6] == (200_001, 1, 200_000, 0)
+    found = "select count(*), count(distinct row_number) from raw.rejects where source = 'steam'"
+    assert query(f"{found} and batch_id like 'steam-%' and file_name = 's.csv'") == [(200_000, 200_000)]
+
+
 def test_the_real_files_are_loaded_whole(ingest, shared_data):
     started = time.process_time()
     ingest("anime", shared_data / "anime-offline-database.jsonl.zst")

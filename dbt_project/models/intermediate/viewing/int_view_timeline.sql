@@ -16,7 +16,9 @@ watched as (
         anime_id,
         ended_at as occurred_at,
         true as is_watched,
-        row_number() over (partition by user_id, anime_id order by ended_at asc, delivery_number asc) = 1 as is_first_of_title,
+        row_number() over (
+            partition by user_id, anime_id order by ended_at asc, delivery_number asc
+        ) = 1 as is_first_of_title,
         completion,
         false as is_known,
         false as is_continued
