@@ -65,7 +65,7 @@ def test_no_feature_reads_truth_behind_the_manifests_back(manifest: dict[str, An
                 assert "truth." not in manifest["nodes"][parent]["compiled_code"], parent
 
 
-def tested_keys(manifest: dict[str, Any]) -> dict[str, set[tuple[str, ...]]]:
+def keys_tested(manifest: dict[str, Any]) -> dict[str, set[tuple[str, ...]]]:
     """By a model's id: the columns, each alone or some together, that a test holds to be a key."""
     tested: dict[str, dict[str, set[tuple[str, ...]]]] = {}
     for test in manifest["nodes"].values():
@@ -83,13 +83,39 @@ def tested_keys(manifest: dict[str, Any]) -> dict[str, set[tuple[str, ...]]]:
 
 
 def test_every_model_has_a_key_that_is_tested(manifest: dict[str, Any]) -> None:
-    keys = tested_keys(manifest)
+    keys = keys_tested(manifest)
     by_name = {model["name"]: model["unique_id"] for model in models(manifest)}
     without = {name for name, model in by_name.items() if not keys.get(model)}
     assert without == KEYS_TESTED_BELOW.keys()
     for name, below in KEYS_TESTED_BELOW.items():
         assert keys[by_name[below]]
         assert by_name[name] in ancestors(manifest, by_name[below])
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "faults"),
+    [
+        ("fct_user_days", "('a', 'u', 1), ('a', 'u', 2), ('a', 'v', 1)", 0),
+        ("fct_user_days", "('a', 'u', 1), ('a', 'u', 1)", 1),
+        ("fct_user_days", "('a', 'u', 1), ('a', null, 1)", 1),
+        # The curve over all titles has none.
+        ("fct_retention_by_episode", "('all', null, 1), ('all', null, 2)", 0),
+        ("fct_retention_by_episode", "('all', null, 1), ('all', null, 1)", 1),
+        ("fct_retention_by_episode", "('all', null, null), ('all', null, 2)", 1),
+    ],
+)
+def test_a_key_has_no_nulls_but_where_they_are_named(
+    manifest: dict[str, Any], model: str, rows: str, faults: int
+) -> None:
+    test = next(
+        node
+        for node in manifest["nodes"].values()
+        if node["name"].startswith(f"unique_together_{model}_") and node["resource_type"] == "test"
+    )
+    columns = ", ".join(test["test_metadata"]["kwargs"]["columns"])
+    query = re.sub(r'"[^"]+"\."marts"\."\w+"', f"(values {rows}) as held ({columns})", test["compiled_code"])
+    with duckdb.connect() as connection:
+        assert len(connection.execute(query).fetchall()) == faults
 
 
 def vars_of(manifest: dict[str, Any], model: dict[str, Any]) -> set[str]:

@@ -1,8 +1,10 @@
-"""A part of the project can be built alone, on a warehouse that dbt never saw."""
+"""A part of the project can be built alone, on a warehouse that dbt never saw; and nothing of nothing."""
 
 import json
 import shutil
 from pathlib import Path
+
+import pytest
 
 from tests.pipeline import run_dbt
 
@@ -22,3 +24,11 @@ def test_a_mart_and_what_it_is_made_of_build_alone(
     assert statuses["fct_sessions"] == "success"
     assert "fct_cohort_retention" not in statuses
     assert "unique_together_fct_sessions_source__user_id__is_own_session__session_id" in statuses
+
+
+def test_a_build_of_nothing_says_so_once(warehouse: Path, tmp_path: Path) -> None:
+    """Neither the folder nor the file of the warehouse is there: a line, not an error for each table."""
+    assert not warehouse.parent.exists()
+    with pytest.raises(AssertionError, match=r"nothing is loaded in .*: run `python -m ingest` first"):
+        run_dbt("build", tmp_path / "dbt")
+    assert not (tmp_path / "dbt" / "run").exists()
