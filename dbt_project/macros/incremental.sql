@@ -41,3 +41,37 @@
     ) as watermarks on loads.source = watermarks.source
     where loads.is_current and loads.load_number > coalesce(watermarks.load_number, 0)
 {%- endmacro %}
+
+{#
+    A model whose old rows rest on vars is built anew, as by --full-refresh, when one of them has another value than it
+    was built with: config(meta={'vars': […]}, post_hook="{{ note_vars() }}"). Overrides dbt's own, which looks at its
+    flag and at the config full_refresh.
+#}
+{% macro should_full_refresh() -%}
+    {{ return(dbt.should_full_refresh() or has_other_vars()) }}
+{%- endmacro %}
+
+{# After a model is built: note its vars, in a view, of which one statement makes a new one on any engine. #}
+{% macro note_vars() -%}
+    create or replace view {{ noted_vars() }} as select {{ quote_text(tojson(vars_of_model())) }} as vars
+{%- endmacro %}
+
+{# Whether a model was built with other vars than now, or with nobody knows which. #}
+{% macro has_other_vars() -%}
+    {%- if not execute or not vars_of_model() -%} {{ return(false) }} {%- endif -%}
+    {%- set noted = noted_vars() -%}
+    {%- if not adapter.get_relation(noted.database, noted.schema, noted.identifier) -%} {{ return(true) }} {%- endif -%}
+    {{ return(run_query('select vars from ' ~ noted).rows[0][0] != tojson(vars_of_model())) }}
+{%- endmacro %}
+
+{% macro noted_vars() -%}
+    {{ return(api.Relation.create(this.database, 'intermediate', this.identifier ~ '_vars')) }}
+{%- endmacro %}
+
+{% macro vars_of_model() -%}
+    {%- set values = {} -%}
+    {%- for name in model.config.get('meta', {}).get('vars', []) -%}
+        {%- do values.update({name: var(name)}) -%}
+    {%- endfor -%}
+    {{ return(values) }}
+{%- endmacro %}

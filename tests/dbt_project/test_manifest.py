@@ -91,17 +91,12 @@ def test_every_model_has_a_key_that_is_tested(manifest: dict[str, Any]) -> None:
         assert by_name[name] in ancestors(manifest, by_name[below])
 
 
-def test_every_unit_test_pins_the_vars_that_its_model_rests_on(manifest: dict[str, Any]) -> None:
-    """And no others, so that what is pinned tells what a number rests on."""
-    by_name = {model["name"]: model for model in models(manifest)}
-    assert manifest["unit_tests"]
-    for test in manifest["unit_tests"].values():
-        model = by_name[test["model"]]
-        used = set(VAR.findall(model["raw_code"]))
-        for macro in macros_called(manifest, model["depends_on"]["macros"]):
-            used |= set(VAR.findall(manifest["macros"][macro]["macro_sql"]))
-        pinned = set((test["overrides"] or {}).get("vars", {}))
-        assert pinned == used, f"{test['model']}: {test['name']}"
+def vars_of(manifest: dict[str, Any], model: dict[str, Any]) -> set[str]:
+    """The vars that a model's own query names, itself or by the macros it calls."""
+    used = set(VAR.findall(model["raw_code"]))
+    for macro in macros_called(manifest, model["depends_on"]["macros"]):
+        used |= set(VAR.findall(manifest["macros"][macro]["macro_sql"]))
+    return used
 
 
 def macros_called(manifest: dict[str, Any], macros: list[str]) -> set[str]:
@@ -114,6 +109,31 @@ def macros_called(manifest: dict[str, Any], macros: list[str]) -> set[str]:
             found.add(macro)
             waiting += manifest["macros"][macro]["depends_on"]["macros"]
     return found
+
+
+def test_every_unit_test_pins_the_vars_that_its_model_rests_on(manifest: dict[str, Any]) -> None:
+    """And no others, so that what is pinned tells what a number rests on."""
+    by_name = {model["name"]: model for model in models(manifest)}
+    assert manifest["unit_tests"]
+    for test in manifest["unit_tests"].values():
+        pinned = set((test["overrides"] or {}).get("vars", {}))
+        assert pinned == vars_of(manifest, by_name[test["model"]]), f"{test['model']}: {test['name']}"
+
+
+def test_every_incremental_model_names_the_vars_that_its_rows_rest_on(manifest: dict[str, Any]) -> None:
+    """Its own and those of all that it is made of: built with others, it must be built anew as a whole."""
+    incremental = {
+        model["unique_id"]: model
+        for model in models(manifest)
+        if model["config"]["materialized"] == "incremental"
+    }
+    assert incremental
+    for node_id, model in incremental.items():
+        made_of = {node_id, *ancestors(manifest, node_id)}
+        nodes = [manifest["nodes"][node] for node in made_of if node in manifest["nodes"]]
+        rests_on = set().union(*(vars_of(manifest, node) for node in nodes))
+        assert set(model["config"]["meta"]["vars"]) == rests_on, model["name"]
+        assert "note_vars" in model["config"]["post-hook"][0]["sql"], model["name"]
 
 
 def test_every_model_and_column_is_described_with_its_grain(manifest: dict[str, Any]) -> None:

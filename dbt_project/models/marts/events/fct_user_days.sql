@@ -4,7 +4,9 @@
         incremental_strategy='delete+insert',
         on_schema_change='fail',
         unique_key=['source', 'user_id'],
-        pre_hook="{{ forget_changed_sources() }}"
+        meta={'vars': ['reporting_time_zone', 'session_gap_seconds']},
+        pre_hook="{{ forget_changed_sources() }}",
+        post_hook="{{ note_vars() }}"
     )
 }}
 
