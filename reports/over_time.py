@@ -79,11 +79,11 @@ ACTIVE_DAYS = Block(
     columns=(
         SOURCE,
         Column("active_days_count", "Active days of 28", "integer"),
-        Column("users_share", "Share of users", "rate", "users_share_low", "users_share_high", NOT_YET),
+        Column("user_share", "Share of users", "rate", "user_share_low", "user_share_high", NOT_YET),
         Column("users_count", "Users", "count", missing=NOT_YET),
         Column("users_total", "Of all active", "count", missing=NOT_YET),
     ),
-    channels={"x": "active_days_count", "y": "users_share", "each": "source"},
+    channels={"x": "active_days_count", "y": "user_share", "each": "source"},
     only={"is_latest": True},
     sources=(),
     filled_by=INGEST,

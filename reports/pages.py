@@ -148,7 +148,7 @@ TOP_TITLES = Block(
     columns=(
         Column("title_rank", "Rank", "integer"),
         Column("title", "Title"),
-        Column("type", "Type"),
+        Column("anime_type", "Type"),
         Column("episodes_total", "Episodes", "count"),
         Column("viewers_count", "Viewers", "count"),
         Column("views_count", "Views", "count"),

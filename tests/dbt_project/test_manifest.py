@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from reports.pages import PAGES
@@ -141,6 +142,27 @@ def test_every_model_and_column_is_described_with_its_grain(manifest: dict[str, 
         assert re.search(r"One row per [^.]+\.$", model["description"].strip()), model["name"]
         assert all(column["description"] for column in model["columns"].values()), model["name"]
         assert model["columns"], model["name"]
+
+
+def test_the_name_of_a_column_tells_its_type(built_warehouse: Path) -> None:
+    """Of every model, contract or not; `label` is the word of machine learning for the outcome."""
+    with duckdb.connect(built_warehouse, read_only=True) as connection:
+        wrong = connection.execute("""
+            select table_name, column_name, data_type
+            from duckdb_columns()
+            where
+                schema_name in ('staging', 'intermediate', 'marts')
+                and (
+                    regexp_matches(column_name, '^(is|has)_') <> (data_type = 'BOOLEAN')
+                    and column_name <> 'label'
+                    or regexp_matches(column_name, '_(count|number|rank)$')
+                    and data_type not in ('INTEGER', 'BIGINT')
+                    or regexp_matches(column_name, '_(rate|share)$') and data_type <> 'DOUBLE'
+                    or regexp_matches(column_name, '_date$') and data_type <> 'DATE'
+                    or regexp_matches(column_name, '_at$') and data_type <> 'TIMESTAMP'
+                )
+        """).fetchall()
+    assert not wrong
 
 
 def test_marts_have_enforced_contracts_and_read_no_source(manifest: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ COLUMNS = {
     ),
     "rpt_activity_frequency": (
         "source text, window_end_date date, active_days_count int, users_count bigint, users_total bigint, "
-        "users_share double, users_share_low double, users_share_high double, is_latest boolean"
+        "user_share double, user_share_low double, user_share_high double, is_latest boolean"
     ),
     "rpt_user_churn": (
         "source text, as_of_date date, users_count bigint, at_risk_count bigint, churn_rate double, "
@@ -54,7 +54,7 @@ COLUMNS = {
         "double, run_share_high double, runs_total bigint"
     ),
     "rpt_top_titles": (
-        "title_rank int, anime_id text, title text, type text, episodes_total int, viewers_count "
+        "title_rank int, anime_id text, title text, anime_type text, episodes_total int, viewers_count "
         "bigint, views_count bigint, finished_count bigint, finishable_count bigint, finished_rate "
         "double, finished_rate_low double, finished_rate_high double, median_depth double"
     ),

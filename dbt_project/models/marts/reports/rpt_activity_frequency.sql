@@ -27,9 +27,9 @@ select
     active_days_count,
     users_count,
     users_total,
-    users_count / nullif(users_total, 0) as users_share,
-    {{ wilson_low('users_count', 'users_total') }} as users_share_low,
-    {{ wilson_high('users_count', 'users_total') }} as users_share_high,
+    users_count / nullif(users_total, 0) as user_share,
+    {{ wilson_low('users_count', 'users_total') }} as user_share_low,
+    {{ wilson_high('users_count', 'users_total') }} as user_share_high,
     is_complete,
     is_latest
 from with_totals

@@ -101,8 +101,8 @@ summed as (
         segment_name,
         segment_value,
         other_segment_value,
-        sum(ended_count) as observed_count,
-        sum(ended_both * at_risk_count / at_risk_both) as expected_count,
+        sum(ended_count) as ended_count,
+        sum(ended_both * at_risk_count / at_risk_both) as ended_expected,
         sum(
             ended_both * (at_risk_count / at_risk_both) * (1 - at_risk_count / at_risk_both)
             * (at_risk_both - ended_both) / nullif(at_risk_both - 1, 0)
@@ -115,7 +115,7 @@ summed as (
 tested as (
     select
         *,
-        pow(observed_count - expected_count, 2) / nullif(variance, 0) as chi_square
+        pow(ended_count - ended_expected, 2) / nullif(variance, 0) as chi_square
     from summed
 )
 
@@ -127,8 +127,8 @@ select
     tested.other_segment_value,
     first_group.members_count,
     second_group.members_count as other_members_count,
-    cast(tested.observed_count as bigint) as observed_count,
-    cast(tested.expected_count as double) as expected_count,
+    cast(tested.ended_count as bigint) as ended_count,
+    cast(tested.ended_expected as double) as ended_expected,
     cast(tested.chi_square as double) as chi_square,
     1 as degrees_of_freedom,
     cast({{ chi_square_tail('tested.chi_square') }} as double) as p_value,

@@ -30,7 +30,7 @@ select
     ranked.title_rank,
     ranked.anime_id,
     titles.title,
-    titles.anime_type as type,
+    titles.anime_type,
     titles.episodes_total,
     ranked.viewers_count,
     ranked.views_count,
