@@ -51,7 +51,7 @@
     array_to_string(
         list_transform(
             list_slice(list_sort(list({'position': {{ position }}, 'value': {{ value }}})), 1, {{ limit }}),
-            lambda pair: pair.value
+            lambda pair: struct_extract(pair, 'value')
         ),
         '{{ separator }}'
     )

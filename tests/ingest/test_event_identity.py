@@ -106,6 +106,9 @@ def test_a_log_that_grew_is_not_warned_of(ingest, write):
     printed = ingest("events", write("2.jsonl", as_jsonl(rows)), *FLAGS)
     assert "45 of its events were held already" in printed and "warning" not in printed
     assert counts() == [(45, 45, 0, 0), (50, 5, 0, 45)]
+    # Nor one in which a row is met once more.
+    assert "warning" not in ingest("events", write("3.jsonl", as_jsonl([*rows, rows[0]])), *FLAGS)
+    assert counts()[2] == (51, 1, 0, 50)
 
 
 def test_rows_alike_in_two_files_are_one_event_and_with_a_flag_two(ingest, write, tmp_path):

@@ -82,14 +82,17 @@ INSERT_NEW = """
     anti join held on numbered._row_number = held._row_number
 """
 
-# Every so many rows of a load.
+# Every so many rows of a load, but for those alike to others: where times are whole dates, there are many.
 SAMPLED = """
     create or replace temp table sampled as
     select
         user_id,
         occurred_at
     from raw.events
-    where _batch_id = ? and _row_number % ? = 0
+    where
+        _batch_id = ?
+        and _row_number % ? = 0
+        and _row_number not in (select _row_number from repeats where occurrence > 1)
 """
 
 # Those of them whose user has an event of another load at the same instant.
