@@ -5,20 +5,22 @@
 
 {#
     Before an incremental model adds to itself: forget every source of which rows were taken away since (a stand-in that
-    gave way to a real file, a log made anew, a load removed), so that it is read anew as a whole. The model holds
-    source, load_number and revision: config(pre_hook="{{ forget_changed_sources() }}")
+    gave way to a real file, a log made anew, a load removed), and all of them when a var has changed, so that they are
+    read anew as a whole. The model holds source, load_number, revision and settings:
+    config(pre_hook="{{ forget_changed_sources() }}")
 #}
 {% macro forget_changed_sources() -%}
     {%- if is_incremental() -%}
     delete from {{ this }}
     where source in (
         select held.source
-        from (select distinct source, load_number, revision from {{ this }}) as held
+        from (select distinct source, load_number, revision, settings from {{ this }}) as held
         left join {{ ref('stg_ingest__loads') }} as loads
             on
                 held.source = loads.source
                 and held.load_number = loads.load_number
                 and held.revision = loads.revision
+                and held.settings = {{ settings_of_model() }}
                 and loads.is_current
         where loads.load_number is null
     )
@@ -43,35 +45,13 @@
 {%- endmacro %}
 
 {#
-    A model whose old rows rest on vars is built anew, as by --full-refresh, when one of them has another value than it
-    was built with: config(meta={'vars': […]}, post_hook="{{ note_vars() }}"). Overrides dbt's own, which looks at its
-    flag and at the config full_refresh.
+    The vars that the rows of a model rest on, as one text: config(meta={'vars': […]}) names them, the rows hold it, so
+    that those of other vars are told: {{ settings_of_model() }} as settings
 #}
-{% macro should_full_refresh() -%}
-    {{ return(dbt.should_full_refresh() or has_other_vars()) }}
-{%- endmacro %}
-
-{# After a model is built: note its vars, in a view, of which one statement makes a new one on any engine. #}
-{% macro note_vars() -%}
-    create or replace view {{ noted_vars() }} as select {{ quote_text(tojson(vars_of_model())) }} as vars
-{%- endmacro %}
-
-{# Whether a model was built with other vars than now, or with nobody knows which. #}
-{% macro has_other_vars() -%}
-    {%- if not execute or not vars_of_model() -%} {{ return(false) }} {%- endif -%}
-    {%- set noted = noted_vars() -%}
-    {%- if not adapter.get_relation(noted.database, noted.schema, noted.identifier) -%} {{ return(true) }} {%- endif -%}
-    {{ return(run_query('select vars from ' ~ noted).rows[0][0] != tojson(vars_of_model())) }}
-{%- endmacro %}
-
-{% macro noted_vars() -%}
-    {{ return(api.Relation.create(this.database, 'intermediate', this.identifier ~ '_vars')) }}
-{%- endmacro %}
-
-{% macro vars_of_model() -%}
+{% macro settings_of_model() -%}
     {%- set values = {} -%}
-    {%- for name in model.config.get('meta', {}).get('vars', []) -%}
+    {%- for name in model.config.meta.vars -%}
         {%- do values.update({name: var(name)}) -%}
     {%- endfor -%}
-    {{ return(values) }}
+    '{{ local_md5(tojson(values)) }}'
 {%- endmacro %}

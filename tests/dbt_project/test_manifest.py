@@ -160,7 +160,7 @@ def test_every_incremental_model_names_the_vars_that_its_rows_rest_on(manifest: 
         nodes = [manifest["nodes"][node] for node in made_of if node in manifest["nodes"]]
         rests_on = set().union(*(vars_of(manifest, node) for node in nodes))
         assert set(model["config"]["meta"]["vars"]) == rests_on, model["name"]
-        assert "note_vars" in model["config"]["post-hook"][0]["sql"], model["name"]
+        assert "forget_changed_sources" in model["config"]["pre-hook"][0]["sql"], model["name"]
 
 
 def test_every_model_and_column_is_described_with_its_grain(manifest: dict[str, Any]) -> None:

@@ -5,8 +5,7 @@
         on_schema_change='fail',
         unique_key=['source', 'user_id'],
         meta={'vars': ['conversion_events', 'path_events_limit', 'session_gap_seconds']},
-        pre_hook="{{ forget_changed_sources() }}",
-        post_hook="{{ note_vars() }}"
+        pre_hook="{{ forget_changed_sources() }}"
     )
 }}
 
@@ -45,6 +44,7 @@ select
     {{ join_in_order('event_name', 'event_number', ' > ', var('path_events_limit')) }} as path,
     bool_or({{ is_conversion('event_name') }}) as has_reached_goal,
     max(load_number) as load_number,
-    max(revision) as revision
+    max(revision) as revision,
+    {{ settings_of_model() }} as settings
 from events_of_sessions
 group by source, user_id, session_id, is_own_session

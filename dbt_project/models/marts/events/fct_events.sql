@@ -5,19 +5,20 @@
         on_schema_change='fail',
         unique_key='delivery_number',
         meta={'vars': ['session_gap_seconds']},
-        pre_hook="{{ forget_changed_sources() }}",
-        post_hook="{{ note_vars() }}"
+        pre_hook="{{ forget_changed_sources() }}"
     )
 }}
 
 {%- set columns = [
-    'delivery_number', 'source', 'user_id', 'own_session_id', 'event_id', 'event_name', 'item_id', 'occurred_at',
-    'ended_at', 'device', 'properties', 'batch_id', 'load_number', 'revision', 'loaded_at'
-] %}
+    'delivery_number', 'source', 'user_id', 'event_id', 'event_name', 'item_id', 'occurred_at', 'ended_at', 'device',
+    'properties', 'batch_id', 'load_number', 'revision', 'loaded_at'
+] | join(', ') %}
 
 -- depends_on: {{ ref('stg_ingest__loads') }}
 with arrivals as (
-    select {{ columns | join(', ') }}
+    select
+        own_session_id,
+        {{ columns }}
     from {{ ref('int_events_unioned') }}
     {%- if is_incremental() %}
         where load_number in ({{ new_load_numbers() }})
@@ -35,8 +36,14 @@ touched as (
 -- What is in here already of the users of whom anything came; of the log's own sessions only those it came of.
 held as (
     select
-        held.*,
-        touched.own_session_id
+        held.delivery_number,
+        held.source,
+        held.user_id,
+        touched.own_session_id,
+        held.occurred_at,
+        held.ended_at,
+        held.session_number,
+        held.event_number
     from {{ this }} as held
     inner join touched
         on
@@ -45,11 +52,24 @@ held as (
             and case when held.is_own_session then held.session_id end is not distinct from touched.own_session_id
 ),
 {% endif %}
-stream as (
-    select * from arrivals
+events_to_cut as (
+    select
+        delivery_number,
+        source,
+        user_id,
+        own_session_id,
+        occurred_at,
+        ended_at
+    from arrivals
     {%- if is_incremental() %}
         union all
-        select {{ columns | join(', ') }}
+        select
+            delivery_number,
+            source,
+            user_id,
+            own_session_id,
+            occurred_at,
+            ended_at
         from held
     {%- endif %}
 ),
@@ -71,7 +91,7 @@ with_previous as (
             order by occurred_at asc, delivery_number asc
             rows between unbounded preceding and 1 preceding
         ) as previous_ended_at
-    from stream
+    from events_to_cut
 ),
 
 flagged as (
@@ -110,6 +130,17 @@ changed as (
             held.session_number is distinct from numbered.session_number
             or held.event_number is distinct from numbered.event_number
     {%- endif %}
+),
+
+stream as (
+    select * from arrivals
+    {%- if is_incremental() %}
+        union all
+        select
+            case when is_own_session then session_id end as own_session_id,
+            {{ columns }}
+        from {{ this }}
+    {%- endif %}
 )
 
 select
@@ -129,6 +160,7 @@ select
     stream.batch_id,
     stream.load_number,
     stream.revision,
+    {{ settings_of_model() }} as settings,
     stream.delivery_number,
     stream.loaded_at
 from stream

@@ -5,8 +5,7 @@
         on_schema_change='fail',
         unique_key=['source', 'user_id'],
         meta={'vars': ['reporting_time_zone', 'session_gap_seconds']},
-        pre_hook="{{ forget_changed_sources() }}",
-        post_hook="{{ note_vars() }}"
+        pre_hook="{{ forget_changed_sources() }}"
     )
 }}
 
@@ -127,5 +126,6 @@ select
     history_28,
     cast(bit_count(history_28) as integer) as active_days_28_count,
     load_number,
-    revision
+    revision,
+    {{ settings_of_model() }} as settings
 from turned
