@@ -28,11 +28,11 @@
 {%- endmacro %}
 
 {#
-    Numbers of the loads that an incremental model has not read yet. The model holds source and load_number, of every
-    event or the newest: where load_number in ({{ new_load_numbers() }})
+    The loads that an incremental model has not read yet. The model holds source and load_number, of every event or the
+    newest: semi join ({{ new_loads() }}) as new_loads on arrivals.load_number = new_loads.load_number
 #}
-{% macro new_load_numbers() -%}
-    select loads.load_number
+{% macro new_loads() -%}
+    select loads.*
     from {{ ref('stg_ingest__loads') }} as loads
     left join (
         select

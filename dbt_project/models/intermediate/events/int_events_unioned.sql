@@ -99,8 +99,7 @@ numbered as (
             loads.load_number * {{ 2 ** 38 }} + unioned.file_number * {{ 2 ** 36 }} + unioned.file_row_number as bigint
         ) as delivery_number
     from unioned
-    -- The time of the load beside its name lets the engine skip what was stored before it.
-    inner join loads on unioned.batch_id = loads.batch_id and unioned.loaded_at = loads.loaded_at
+    inner join loads on unioned.batch_id = loads.batch_id
 )
 
 select * from numbered

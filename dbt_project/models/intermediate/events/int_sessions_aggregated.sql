@@ -18,8 +18,9 @@ touched as (
     select distinct
         source,
         user_id
-    from events
-    where load_number in ({{ new_load_numbers() }})
+    -- Named again: the engine keeps all of a step that is read twice, and skips all but the new loads of a table.
+    from {{ ref('fct_events') }} as arrivals
+    semi join ({{ new_loads() }}) as new_loads on arrivals.load_number = new_loads.load_number
 ),
 {% endif %}
 -- Whole users: a late event can make two of their sessions one, and so rename all after it.
