@@ -14,98 +14,91 @@ events as (
     from {{ ref('fct_events') }}
 ),
 
-first_events as (
+user_first_events as (
     select * from {{ ref('int_user_first_events') }}
 ),
 
--- Whoever comes at all enters with their first event.
-first_entries as (
-    select
-        definitions.definition,
-        definitions.cohort_grain,
-        definitions.cohort_mode,
-        first_events.source,
-        first_events.user_id,
-        first_events.occurred_at,
-        first_events.delivery_number
-    from first_events
-    cross join definitions
-    where definitions.entry_event is null and definitions.cohort_mode = 'first_time'
+-- First-time: one entry a user, the same for every grain. Of any event it is the user's very first.
+first_time_definitions as (
+    select distinct
+        definition,
+        entry_event
+    from definitions
+    where cohort_mode = 'first_time'
 ),
 
-named_entries as (
+first_of_any as (
     select
-        definitions.definition,
-        definitions.cohort_grain,
-        definitions.cohort_mode,
+        first_time_definitions.definition,
+        user_first_events.source,
+        user_first_events.user_id,
+        user_first_events.occurred_at,
+        user_first_events.delivery_number
+    from user_first_events
+    cross join first_time_definitions
+    where first_time_definitions.entry_event is null
+),
+
+first_of_name as (
+    select
+        first_time_definitions.definition,
         events.source,
         events.user_id,
         events.occurred_at,
         events.delivery_number
     from events
-    inner join definitions on events.event_name = definitions.entry_event
+    inner join first_time_definitions on events.event_name = first_time_definitions.entry_event
+    qualify row_number() over (
+        partition by first_time_definitions.definition, events.source, events.user_id
+        order by events.occurred_at asc, events.delivery_number asc
+    ) = 1
 ),
 
+first_entries as (
+    select * from first_of_any
+    union all
+    select * from first_of_name
+),
+
+first_members as (
+    select
+        definitions.definition,
+        first_entries.source,
+        definitions.cohort_grain,
+        {{ period_start_of('definitions.cohort_grain', reporting_date('first_entries.occurred_at')) }} as cohort_date,
+        first_entries.user_id,
+        first_entries.occurred_at as entered_at,
+        first_entries.delivery_number
+    from first_entries
+    inner join definitions on first_entries.definition = definitions.definition
+),
+
+-- Recurring: an entry in every period with an entry event, with the first of it.
 recurring_entries as (
     select
         definitions.definition,
-        definitions.cohort_grain,
-        definitions.cohort_mode,
         events.source,
+        definitions.cohort_grain,
+        {{ period_start_of('definitions.cohort_grain', reporting_date('events.occurred_at')) }} as cohort_date,
         events.user_id,
-        events.occurred_at,
+        events.occurred_at as entered_at,
         events.delivery_number
     from events
-    cross join definitions
-    where definitions.entry_event is null and definitions.cohort_mode = 'recurring'
+    inner join definitions
+        on
+            definitions.cohort_mode = 'recurring'
+            and coalesce(definitions.entry_event, events.event_name) = events.event_name
 ),
 
-entries as (
-    select * from named_entries
-    union all
-    select * from recurring_entries
-),
-
-dated as (
-    select
-        *,
-        {{ period_start_of('cohort_grain', reporting_date('occurred_at')) }} as cohort_date
-    from entries
-),
-
--- First-time: one cohort a user, that of the first entry event; recurring: one in every period with an entry event.
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by
-                definition, cohort_grain, source, user_id, case when cohort_mode = 'recurring' then cohort_date end
-            order by occurred_at asc, delivery_number asc
-        ) as entry_number
-    from dated
-),
-
-members as (
-    select
-        definition,
-        source,
-        cohort_grain,
-        {{ period_start_of('cohort_grain', reporting_date('occurred_at')) }} as cohort_date,
-        user_id,
-        occurred_at as entered_at,
-        delivery_number
-    from first_entries
-    union all
-    select
-        definition,
-        source,
-        cohort_grain,
-        cohort_date,
-        user_id,
-        occurred_at as entered_at,
-        delivery_number
-    from ranked
-    where entry_number = 1
+recurring_members as (
+    select *
+    from recurring_entries
+    qualify row_number() over (
+        partition by definition, source, cohort_grain, cohort_date, user_id
+        order by entered_at asc, delivery_number asc
+    ) = 1
 )
 
-select * from members
+select * from first_members
+union all
+select * from recurring_members
