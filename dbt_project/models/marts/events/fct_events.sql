@@ -13,13 +13,14 @@
     'delivery_number', 'source', 'user_id', 'event_id', 'event_name', 'item_id', 'occurred_at', 'ended_at', 'device',
     'properties', 'batch_id', 'load_number', 'revision', 'loaded_at'
 ] | join(', ') %}
+{%- set cut_by = 'delivery_number, source, user_id, own_session_id, occurred_at, ended_at' %}
 
 -- depends_on: {{ ref('stg_ingest__loads') }}
 with arrivals as (
     select
         own_session_id,
         {{ columns }}
-    from {{ ref('int_events_unioned') }} as landed
+    from {{ ref('int_events_unioned') }} as landed  -- noqa: AL05
     {%- if is_incremental() %}
         -- The time of a load beside its name lets the engine skip what was stored before it.
         semi join ({{ new_loads() }}) as new_loads
@@ -55,23 +56,11 @@ held as (
 ),
 {% endif %}
 events_to_cut as (
-    select
-        delivery_number,
-        source,
-        user_id,
-        own_session_id,
-        occurred_at,
-        ended_at
+    select {{ cut_by }}
     from arrivals
     {%- if is_incremental() %}
         union all
-        select
-            delivery_number,
-            source,
-            user_id,
-            own_session_id,
-            occurred_at,
-            ended_at
+        select {{ cut_by }}
         from held
     {%- endif %}
 ),
