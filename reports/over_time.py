@@ -10,15 +10,24 @@ RETENTION_CURVE = Block(
     kind="line",
     title="Who comes back on a day",
     reading="The share of users active on the very day so many days after their first, of all users for whom "
-    "that day is over. Band: 95% Wilson interval. The table also has those active on that day or later.",
+    "that day is over. Band: 95% Wilson interval. The table also has those active on that day or soon after "
+    "it (28 days in all, unless the definition says else), of those for whom these are over.",
     model="rpt_retention_curve",
     order_by=("source", "period_index"),
     columns=(
         SOURCE,
         Column("period_index", "Days since the first", "integer"),
         Column("retention_rate", "Active", "rate", "retention_rate_low", "retention_rate_high"),
-        Column("on_or_after_rate", "Then or later", "rate", "on_or_after_rate_low", "on_or_after_rate_high"),
         Column("members_count", "Users", "count"),
+        Column(
+            "on_or_after_rate",
+            "Then or soon after",
+            "rate",
+            "on_or_after_rate_low",
+            "on_or_after_rate_high",
+            missing=NOT_YET,
+        ),
+        Column("followed_up_count", "Users followed up", "count"),
     ),
     channels={"x": "period_index", "y": "retention_rate", "each": "source"},
     sources=(),

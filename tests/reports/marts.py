@@ -26,8 +26,8 @@ COLUMNS = {
     ),
     "rpt_retention_curve": (
         "source text, period_index int, members_count bigint, active_count bigint, retention_rate double, "
-        "retention_rate_low double, retention_rate_high double, on_or_after_rate double, "
-        "on_or_after_rate_low double, on_or_after_rate_high double"
+        "retention_rate_low double, retention_rate_high double, followed_up_count bigint, "
+        "on_or_after_rate double, on_or_after_rate_low double, on_or_after_rate_high double"
     ),
     "rpt_survival": (
         "source text, curve text, segment_name text, time int, at_risk_count bigint, survival double, "
@@ -185,7 +185,7 @@ def _over_time() -> dict[str, list[tuple[Any, ...]]]:
     measures = ((1, "DAU", 10), (2, "WAU", 50), (3, "MAU", None))
     return {
         "rpt_retention_curve": [
-            (source, n, 900 - n, 300, *_around(0.3 / n**0.5), *_around(0.6 / n**0.5))
+            (source, n, 900 - n, 300, *_around(0.3 / n**0.5), 870 - n, *_around(0.6 / n**0.5))
             for source in sources
             for n in range(1, 29)
         ],
