@@ -11,6 +11,11 @@
 #}
 {% macro forget_changed_sources() -%}
     {%- if is_incremental() -%}
+    {%- if 'settings' not in adapter.get_columns_in_relation(this) | map(attribute='name') -%}
+        {{ exceptions.raise_compiler_error(
+            this.identifier ~ " was built by an older version: run `dbt build --full-refresh` once"
+        ) }}
+    {%- endif -%}
     delete from {{ this }}
     where source in (
         select held.source

@@ -288,3 +288,23 @@ def test_the_day_of_a_zoned_log_is_the_zones(folder: Path) -> None:
             json.dumps({"reporting_time_zone": zone}),
         )
         assert_by_the_definitions({"zoned": events}, zone)
+
+
+def test_a_ladder_of_an_older_version_is_told_what_to_do(folder: Path) -> None:
+    load = Load(
+        step=0,
+        events=[Event("a", "u", None, "home", FIRST_DAY)],
+        takes_away="nothing",
+        at_the_same_instant=False,
+    )
+    select = ("--select", "fct_events")
+    with warehouse_in(folder):
+        with open_warehouse() as connection:
+            connection.execute("truncate raw.events; truncate raw.load_manifest")
+            deliver(connection, "shop", 0, load, FIRST_LOAD)
+        run_dbt("run", folder / "old", *select, "--full-refresh")
+        with open_warehouse() as connection:
+            connection.execute("alter table marts.fct_events drop column settings")
+        with pytest.raises(AssertionError, match="older version: run `dbt build --full-refresh` once"):
+            run_dbt("run", folder / "old", *select)
+        run_dbt("run", folder / "old", *select, "--full-refresh")
