@@ -11,7 +11,8 @@
 #}
 {% macro forget_changed_sources() -%}
     {%- if is_incremental() -%}
-    {%- if 'settings' not in adapter.get_columns_in_relation(this) | map(attribute='name') -%}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
+    {%- if columns and 'settings' not in columns -%}
         {{ exceptions.raise_compiler_error(
             this.identifier ~ " was built by an older version: run `dbt build --full-refresh` once"
         ) }}
