@@ -62,7 +62,7 @@ true_transitions as (
 true_continuations as (
     select
         views.episode_number,
-        avg(true_choices.p_continue) as true_value
+        {{ settled('avg(true_choices.p_continue)') }} as true_value
     from views
     inner join true_choices on views.event_id = true_choices.event_id
     where not views.is_rewatch and views.has_continued is not null
@@ -107,7 +107,7 @@ horizons as (
 true_survival as (
     select
         horizons.days_count,
-        avg(exp(-true_viewers.leave_hazard_per_day * horizons.days_count)) as true_value
+        {{ settled('avg(exp(-true_viewers.leave_hazard_per_day * horizons.days_count))') }} as true_value
     from true_viewers
     inner join first_days on cast(true_viewers.user_id as string) = first_days.user_id
     cross join horizons
