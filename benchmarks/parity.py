@@ -1,9 +1,9 @@
 """Whether DuckDB and Spark make the same marts of the same raw tables: `python -m benchmarks.parity`.
 
-Compares all marts of the warehouse (WAREHOUSE_PATH) with those that Spark built over its lake (LAKE_PATH), as
-bags of rows, doubles to 9 significant digits; exit code 1 on any difference. With `--vars
-'{session_gap_seconds: 600}'` both are built with these vars first, elsewhere, from the warehouse's raw tables:
-it and its lake stay as they are.
+Compares all marts of the warehouse (WAREHOUSE_PATH) with those that Spark built over its lake (LAKE_PATH),
+as bags of rows, doubles to 9 significant digits; exit code 1 on any difference. With `--vars
+'{session_gap_seconds: 600}'` both are built with these vars first, elsewhere, from the warehouse's raw
+tables: it and its lake stay as they are.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from common.errors import UserError, listed, run_command
 from common.warehouse import open_warehouse, quote_identifier, warehouse_path
 from ingest.__main__ import main as ingest
 
-# What lies on the edge of two roundings, such as 883 / 1024, is moved off it: the engines' logarithms differ in
-# the last bit.
+# What lies on the edge of two roundings, such as 883 / 1024, is moved off it: the engines' logarithms differ
+# in the last bit.
 OFF_THE_EDGE = "1.0000000000003"
 PRINTED = {
     "DOUBLE": f"printf('%.8e', {{0}} * {OFF_THE_EDGE} + 0.0)",
@@ -97,10 +97,11 @@ def build_both(folder: Path, variables: str) -> None:
     copy = folder / "parity.duckdb"
     shutil.copy(warehouse_path(), copy)
     os.environ |= {"WAREHOUSE_PATH": str(copy), "LAKE_PATH": str(folder / "lake")}
-    run_dbt("run", "--vars", variables)
+    build = ["build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    run_dbt(*build, "--vars", variables)
     if ingest(["publish", os.environ["LAKE_PATH"]]):
         raise UserError("the raw tables could not be published, see above")
-    run_dbt("run", "--target", "spark", "--vars", variables)
+    run_dbt(*build, "--vars", variables, "--target", "spark")
 
 
 def run_dbt(*arguments: str) -> None:

@@ -1,8 +1,8 @@
 """What dbt asks before a command on the target `spark`: whether Spark and the lake are there to run on.
 
-dbt imports every module called `dbt_…` that it finds, and makes the `plugins` in it: an interface that may change
-with each of its versions. Spark itself would tell what is missing in a page of Java or Python, after it has begun
-to write.
+dbt imports every module called `dbt_…` that it finds, and makes the `plugins` in it: an interface that may
+change with each of its versions. Spark itself would tell what is missing in a page of Java or Python, after
+it has begun to write.
 """
 
 import json
