@@ -1,6 +1,6 @@
 {{
     config(
-        materialized='incremental',
+        materialized=unless_lake('incremental'),
         incremental_strategy='delete+insert',
         on_schema_change='fail',
         unique_key=['source', 'user_id'],

@@ -1,0 +1,74 @@
+{#
+    The target `lake`: DuckDB over a lake whose tables Spark built. What Spark holds as a table is a view over its Parquet
+    files here; what it holds as a view is the same view. All that the target does otherwise than others is in this file.
+#}
+
+{# How a model is held that is no view: {{ config(materialized=unless_lake('incremental')) }} #}
+{% macro unless_lake(materialization) -%}
+    {{ return('parquet_view' if target.name == 'lake' else materialization) }}
+{%- endmacro %}
+
+{% materialization parquet_view, adapter='duckdb' %}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- set relation = this.incorporate(type='view') -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- if existing is not none and not existing.is_view -%}
+        {%- do adapter.drop_relation(existing) -%}
+    {%- endif -%}
+    {%- call statement('main') -%}
+        create or replace view {{ relation }} as {{ select_from_lake(model) }}
+    {%- endcall -%}
+    {%- do persist_docs(relation, model) -%}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() -%}
+    {{ return({'relations': [relation]}) }}
+{% endmaterialization %}
+
+{# Seeds are tables on Spark, but no part of `dbt run`: their views are there before the models that read them. #}
+{% macro view_seeds_of_lake() -%}
+    {%- if execute and target.name == 'lake' and flags.WHICH in ('build', 'run') -%}
+        {%- for seed in graph.nodes.values() if seed.resource_type == 'seed' -%}
+            create schema if not exists {{ adapter.quote(seed.schema) }};
+            create or replace view {{ adapter.quote(seed.schema) }}.{{ adapter.quote(seed.alias) }} as
+            {{ select_from_lake(seed) }};
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The query of a table that Spark built, with the types of the model's contract and times in UTC without a zone, as
+    everywhere else in DuckDB.
+#}
+{% macro select_from_lake(node) -%}
+    {%- set files = folder_of_lake() ~ '/' ~ node.schema ~ '/' ~ node.alias ~ '/*.parquet' -%}
+    {%- if not run_query("select 1 from glob(" ~ quote_text(files) ~ ") limit 1").rows -%}
+        {{ exceptions.raise_compiler_error(
+            "Spark has not built " ~ node.schema ~ "." ~ node.alias ~ ", there is no " ~ files ~ ": run `dbt build --target spark` first"
+        ) }}
+    {%- endif -%}
+    {%- set source = "read_parquet(" ~ quote_text(files) ~ ", hive_partitioning = false)" -%}
+    {%- set found = {} -%}
+    {%- for row in run_query("describe select * from " ~ source).rows -%}
+        {%- do found.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {%- if node.config.contract.enforced and found.keys() | sort != node.columns.keys() | sort -%}
+        {{ exceptions.raise_compiler_error(
+            node.schema ~ "." ~ node.alias ~ " in the lake is of another version: run `dbt build --target spark` first"
+        ) }}
+    {%- endif -%}
+    select
+    {%- for name, type in found.items() %}
+        {%- set column = adapter.quote(name) -%}
+        {%- set value = "timezone('UTC', " ~ column ~ ")" if type == 'TIMESTAMP WITH TIME ZONE' else column -%}
+        {%- set declared = node.columns[name].data_type if name in node.columns %}
+        {{ "cast(" ~ value ~ " as " ~ declared ~ ")" if declared else value }} as {{ column }}
+        {{- "," if not loop.last }}
+    {%- endfor %}
+    from {{ source }}
+{%- endmacro %}
+
+{# The lake's folder, absolute: whoever opens the DuckDB file may stand anywhere. #}
+{% macro folder_of_lake() -%}
+    {%- set query = "select regexp_replace(path, '/[^/]*$', '') from duckdb_databases() where database_name = current_database()" -%}
+    {{ return(run_query(query).rows[0][0]) }}
+{%- endmacro %}
