@@ -1,15 +1,25 @@
 {#
     The target `lake`: DuckDB over a lake whose tables Spark built. What Spark holds as a table is a view over its Parquet
-    files here; what it holds as a view is the same view. All that the target does otherwise than others is in this file.
+    files here; what it holds as a view is the same view. All that this target does in its own way is in this file: no
+    model knows of it.
 #}
 
-{# How a model is held that is no view: {{ config(materialized=unless_lake('incremental')) }} #}
-{% macro unless_lake(materialization) -%}
-    {{ return('parquet_view' if target.name == 'lake' else materialization) }}
-{%- endmacro %}
+{% materialization table, adapter='duckdb' %}
+    {{ return(view_of_lake() if target.name == 'lake' else dbt.materialization_table_duckdb()) }}
+{% endmaterialization %}
 
-{% materialization parquet_view, adapter='duckdb' %}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+{% materialization incremental, adapter='duckdb' %}
+    {{ return(view_of_lake() if target.name == 'lake' else dbt.materialization_incremental_duckdb()) }}
+{% endmaterialization %}
+
+{% materialization seed, adapter='duckdb' %}
+    {#- dbt counts the rows of the file, whatever is made of it. -#}
+    {%- do store_result('agate_table', response='OK', agate_table=load_agate_table()) -%}
+    {{ return(view_of_lake() if target.name == 'lake' else dbt.materialization_seed_default()) }}
+{% endmaterialization %}
+
+{# The view that stands for a table. Hooks have nothing to do here: they are for rows. #}
+{% macro view_of_lake() -%}
     {%- set relation = this.incorporate(type='view') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- if existing is not none and not existing.is_view -%}
@@ -19,12 +29,11 @@
         create or replace view {{ relation }} as {{ select_from_lake(model) }}
     {%- endcall -%}
     {%- do persist_docs(relation, model) -%}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() -%}
     {{ return({'relations': [relation]}) }}
-{% endmaterialization %}
+{%- endmacro %}
 
-{# Seeds are tables on Spark, but no part of `dbt run`: their views are there before the models that read them. #}
+{# Seeds are no part of `dbt run`: their views are there before the models that read them. #}
 {% macro view_seeds_of_lake() -%}
     {%- if execute and target.name == 'lake' and flags.WHICH in ('build', 'run') -%}
         {%- for seed in graph.nodes.values() if seed.resource_type == 'seed' -%}

@@ -1,6 +1,6 @@
 {{
     config(
-        materialized=unless_lake('incremental'),
+        materialized='incremental',
         incremental_strategy='delete+insert',
         on_schema_change='fail',
         unique_key=['source', 'user_id'],
