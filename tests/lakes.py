@@ -30,6 +30,6 @@ def write_marts(warehouse: Path, lake: Path) -> list[str]:
 def instants(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     """The columns of a table, timestamps as instants."""
     return ", ".join(
-        f"timezone('UTC', \"{name}\") as \"{name}\"" if kind == "TIMESTAMP" else f'"{name}"'
+        f'timezone(\'UTC\', "{name}") as "{name}"' if kind == "TIMESTAMP" else f'"{name}"'
         for name, kind, *_ in connection.execute(f"describe {table}").fetchall()
     )

@@ -39,6 +39,7 @@ from common.warehouse import CONFIG, connect, open_warehouse, warehouse_path
 from ingest.publishing.tables import plan_table, warehouse_tables, write_table
 
 NOTHING = Lake("", "", ())
+MEMORY_LIMIT = "1GB"
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,9 @@ def _write_tables(warehouse: duckdb.DuckDBPyConnection, folder: Path, before: La
     known = {(table.schema, table.name): table for table in before.tables}
     found = warehouse_tables(warehouse)
     tables = [plan_table(warehouse, table, known.get((table.schema, table.name))) for table in found]
-    # Rows are as many in any order, and memory stays small.
+    # The same rows in any order; what was read of a large table makes room for more.
     warehouse.execute("set preserve_insertion_order = false")
+    warehouse.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     try:
         with tqdm(
             total=sum(table.rows for table in tables),
@@ -189,7 +191,9 @@ def _write_tables(warehouse: duckdb.DuckDBPyConnection, folder: Path, before: La
 def _clear(folder: Path, lake: Lake) -> None:
     """Delete what the manifest doesn't name: of the one before it, and of publications that were killed."""
     named = {folder / part for table in lake.tables for part in table.folders}
-    on_the_way = {parent for path in named for parent in path.parents}
+    # Of a table that no load has rows in, too.
+    on_the_way = {folder / table.folder for table in lake.tables} - named
+    on_the_way |= {parent for path in on_the_way | named for parent in path.parents}
     waiting = [folder / schema for schema in SCHEMAS]
     while waiting:
         path = waiting.pop()
