@@ -244,7 +244,7 @@ def test_killed_anywhere_a_lake_is_as_before_or_as_after(
     before = published(lake)
     ingest("remove", "shop", "--file", "a.csv")
     ingest("events", *FLAGS, write("c.csv", log("u3,,2025-01-01T12:00:00Z,view,")))
-    kills = 14
+    kills = 10
     subprocess.run([sys.executable, "-c", KILLER, str(tmp_path), str(kills)], cwd=ROOT, check=True)
     after = published(tmp_path / "lake-0")
     assert [row[2] for row in after["raw.events"]] == ["u2", "u3"]
