@@ -22,6 +22,7 @@ class Stage:
         started_at: when it was submitted, in seconds since 1970.
         seconds: from then until its last task was done.
         task_seconds: what each of its tasks ran for.
+        cpu_seconds: what all of them had of a processor: does not grow where others want it too.
         input_bytes: read from files.
         shuffled_bytes: written for the next stages.
         spilled_bytes: put on disk for want of memory.
@@ -31,15 +32,11 @@ class Stage:
     started_at: float
     seconds: float
     task_seconds: list[float]
+    cpu_seconds: float
     input_bytes: int
     shuffled_bytes: int
     spilled_bytes: int
     work: str
-
-    @property
-    def run_seconds(self) -> float:
-        """What all tasks ran for."""
-        return sum(self.task_seconds)
 
     @property
     def skew(self) -> float:
@@ -81,6 +78,7 @@ def stage_of(info: dict, tasks: list[dict], work: dict[int, str]) -> Stage:
         info["Submission Time"] / 1000,
         (info["Completion Time"] - info["Submission Time"]) / 1000,
         [task["Executor Run Time"] / 1000 for task in tasks],
+        sum(task["Executor CPU Time"] for task in tasks) / 1e9,
         sum(task["Input Metrics"]["Bytes Read"] for task in tasks),
         sum(task["Shuffle Write Metrics"]["Shuffle Bytes Written"] for task in tasks),
         sum(task["Disk Bytes Spilled"] for task in tasks),

@@ -6,11 +6,12 @@ The smallest size is there for the fixed cost: what takes as long however many e
 `--skewed` is measured twice, the second time with one user who has every hundredth event. 10 million events
 need some 15 GB of disk.
 
-Seconds are dbt's own per model, without its start and parsing. Everything else is from Spark's event log,
-whose stages are told to models by time: how long the tasks of a stage ran, what they wrote for the next
-(shuffled), what they put on disk (spilled), how many there were. Slopes are of the line between the last two
-sizes in the log-log plot: of seconds, and of the seconds that tasks ran. Memory is the peak of dbt and its
-Java together. `--json` keeps all that was measured in a file, `--from` prints what one holds.
+Seconds are dbt's own per model, without its start and parsing. All else is from Spark's event log, whose
+stages are told to models by time: how many tasks there were, how long they had a processor, what they wrote
+for the next stage (shuffled), what they put on disk for want of memory (spilled). Slopes are of the line
+between the last two sizes in the log-log plot, of seconds and of those of the processors, which other
+programs on the machine change less. Memory is the peak of dbt and its Java together. `--json` keeps all that
+was measured in a file, `--from` prints what such files hold.
 """
 
 import argparse
@@ -60,8 +61,8 @@ class Model:
     stages: list[Stage]
 
     @property
-    def run_seconds(self) -> float:
-        return sum(stage.run_seconds for stage in self.stages)
+    def cpu_seconds(self) -> float:
+        return sum(stage.cpu_seconds for stage in self.stages)
 
     @property
     def shuffled_bytes(self) -> int:
@@ -106,10 +107,17 @@ def main() -> None:
     parser.add_argument("--events", type=float, nargs="+", default=EVENTS)
     parser.add_argument("--skewed", type=float, nargs="*", default=[])
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--from", type=Path, metavar="FILE", dest="kept")
+    parser.add_argument("--from", type=Path, nargs="+", metavar="FILE", dest="kept")
     arguments = parser.parse_args()
     if arguments.kept:
-        sizes = [measured_of(one) for one in json.loads(arguments.kept.read_text(encoding="utf-8"))]
+        sizes = sorted(
+            (
+                measured_of(one)
+                for file in arguments.kept
+                for one in json.loads(file.read_text(encoding="utf-8"))
+            ),
+            key=lambda size: (size.events, size.is_skewed),
+        )
     else:
         wanted = {(int(events), False) for events in arguments.events + arguments.skewed}
         wanted |= {(int(events), True) for events in arguments.skewed}
@@ -245,7 +253,7 @@ def print_sizes(sizes: list[Measured]) -> None:
             [
                 f"{size.events:,}{' (skewed)' if size.is_skewed else ''}",
                 f"{sum(model.seconds for model in models):.0f} s",
-                f"{sum(model.run_seconds for model in models):.0f} s",
+                f"{sum(model.cpu_seconds for model in models):.0f} s",
                 f"{size.peak_gigabytes:.1f} GB",
                 f"{sum(model.shuffled_bytes for model in models) / size.events:.0f}",
                 f"{sum(model.spilled_bytes for model in models) / size.events:.0f}",
@@ -254,7 +262,14 @@ def print_sizes(sizes: list[Measured]) -> None:
                 f"{size.load:.0f}",
             ]
         )
-    titles = ["events", "Spark, all models", "tasks", "peak memory", "bytes shuffled an event", "spilled"]
+    titles = [
+        "events",
+        "Spark, all models",
+        "processors",
+        "peak memory",
+        "bytes shuffled an event",
+        "spilled",
+    ]
     print_table([*titles, "DuckDB", "peak memory", "load"], rows)
 
 
@@ -273,7 +288,7 @@ def print_models(sizes: list[Measured]) -> None:
                 *(f"{model.seconds:.1f} s" for model in models),
                 f"{min(1, models[0].seconds / last.seconds):.0%}",
                 f"{slope(sizes, [model.seconds for model in models]):.2f}",
-                f"{slope(sizes, [model.run_seconds for model in models]):.2f}",
+                f"{slope(sizes, [model.cpu_seconds for model in models]):.2f}",
                 f"{last.shuffled_bytes / largest.events:.0f}",
                 f"{last.spilled_bytes / largest.events:.0f}",
                 f"{last.single_seconds / last.seconds:.0%}",
@@ -281,7 +296,7 @@ def print_models(sizes: list[Measured]) -> None:
             ]
         )
     titles = ["model", *(f"{size.events:,}" for size in sizes), f"fixed, as at {least.events:,}"]
-    titles += ["slope", "of tasks", "bytes shuffled an event", "spilled", "in one task", "DuckDB"]
+    titles += ["slope", "of processors", "bytes shuffled an event", "spilled", "in one task", "DuckDB"]
     print_table(titles, rows)
     rest = sum(largest.models[name].seconds for name in names if name not in timed)
     print(f"{len(names) - len(timed)} more take less than {LEAST_SECONDS} s each, {rest:.0f} s together")
@@ -296,12 +311,12 @@ def slope(sizes: list[Measured], seconds: list[float]) -> float:
 
 def print_stages(size: Measured) -> None:
     """A line for each stage that shuffles a byte an event or runs long, the one that shuffles most first."""
-    total = sum(model.run_seconds for model in size.models.values())
+    total = sum(model.cpu_seconds for model in size.models.values())
     found = [
         (name, stage)
         for name, model in size.models.items()
         for stage in model.stages
-        if stage.shuffled_bytes >= size.events or stage.run_seconds >= LEAST_SHARE * total
+        if stage.shuffled_bytes >= size.events or stage.cpu_seconds >= LEAST_SHARE * total
     ]
     rows = [
         [
