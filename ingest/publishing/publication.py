@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from tqdm import tqdm
 
 from common.errors import UserError
 from common.lake import (
@@ -36,6 +35,7 @@ from common.lake import (
 from common.lake_runs import export_runs, import_runs
 from common.lake_views import create_views
 from common.warehouse import CONFIG, connect, open_warehouse, warehouse_path
+from ingest.publishing.progress import Progress
 from ingest.publishing.tables import plan_table, warehouse_tables, write_table
 
 NOTHING = Lake("", "", ())
@@ -171,17 +171,9 @@ def _write_tables(warehouse: duckdb.DuckDBPyConnection, folder: Path, before: La
     warehouse.execute("set preserve_insertion_order = false")
     warehouse.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     try:
-        with tqdm(
-            total=sum(table.rows for table in tables),
-            desc="publishing",
-            unit=" rows",
-            unit_scale=True,
-            disable=None,
-            delay=2,
-            leave=False,
-        ) as bar:
+        with Progress(warehouse, sum(table.rows for table in tables)) as progress:
             for table, planned in zip(found, tables, strict=True):
-                write_table(warehouse, table, planned, folder, bar.update)
+                write_table(warehouse, table, planned, folder, progress)
     except BaseException:
         _clear(folder, before)
         raise

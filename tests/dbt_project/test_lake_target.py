@@ -29,6 +29,7 @@ def lake(built_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         write_marts(built_warehouse, folder)
         patch.setenv("LAKE_PATH", str(folder))
         run_dbt("run", folder.parent / "dbt", "--target", "lake")
+        assert ingest(["publish", str(folder)]) == 0
     return folder
 
 
