@@ -33,8 +33,13 @@
     {{ return({'relations': [relation]}) }}
 {%- endmacro %}
 
+{# Before anything is built over a lake: what is there that no model makes; nothing where there is none. #}
+{% macro open_lake() -%}
+    {{ return(adapter.dispatch('open_lake')()) }}
+{%- endmacro %}
+
 {# Seeds are no part of `dbt run`: their views are there before the models that read them. #}
-{% macro view_seeds_of_lake() -%}
+{% macro default__open_lake() -%}
     {%- if execute and target.name == 'lake' and flags.WHICH in ('build', 'run') -%}
         {%- for seed in graph.nodes.values() if seed.resource_type == 'seed' -%}
             create schema if not exists {{ adapter.quote(seed.schema) }};
