@@ -11,8 +11,8 @@ with user_days as (
     from {{ ref('fct_user_days') }}
 ),
 
--- A day lies in the 28 days before each of the next as-of dates. Rows, not branches of a union: Spark would sort the days
--- anew for each branch.
+-- A day lies in the 28 days before each of the next as-of dates. Rows, not branches of a union: Spark would sort the
+-- days anew for each branch.
 stepped as (
     select
         *,

@@ -37,8 +37,8 @@ counted as (
     group by 1, 2, 3, 4, 5, 6
 ),
 
--- What a count changes, in three periods: in its own, whoever returns; and "on or after" from the first period it counts
--- for, until after the last. Rows, not branches of a union: Spark would find all returns anew for each branch.
+-- What a count changes, in three periods: in its own, whoever returns; and "on or after" from the first period it
+-- counts for, until after the last. Rows, not branches of a union: Spark would find all returns anew for each branch.
 stepped as (
     select
         *,

@@ -33,7 +33,8 @@ active as (
     group by 1, 2
 ),
 
--- What being active changes, in seven steps. Rows, not branches of a union: Spark would count the user-days anew for each.
+-- What being active changes, in seven steps. Rows, not branches of a union: Spark would count the user-days anew for
+-- each branch.
 stepped as (
     select
         *,
@@ -41,9 +42,9 @@ stepped as (
     from by_gap
 ),
 
--- Being active counts for the days until one is active again, or until the window is over: +1 on the day itself (step 0),
--- -1 on the day after the last (1 and 2). Who was active within the window before counts already, and on from the day on
--- which that would have been over (3 and 4). Users of a trailing window are the running sum.
+-- Being active counts for the days until one is active again, or until the window is over: +1 on the day itself (step
+-- 0), -1 on the day after the last (1 and 2). Who was active within the window before counts already, and on from the
+-- day on which that would have been over (3 and 4). Users of a trailing window are the running sum.
 -- Dormant from the day on which the window since the last activity is over (5), unless active until then (6).
 changes as (
     select
