@@ -122,8 +122,9 @@ class FileInPlace:
             return []
         text = log.text(name)
         is_object = rf"ltrim({text}, E' \t\r\n')[1] = '{{'"
-        strings = r"'\"(?:[^\"\\]|\\.)*\"'"
-        bare = rf"regexp_replace(regexp_replace({text}, {strings}, '\"\"', 'g'), '[ \t\r\n]+', '', 'g')"
+        strings = r"""'"(?:[^"\\]|\\.)*"'"""
+        # Strings may be written with any escapes: what they say is the same to all.
+        bare = rf"""regexp_replace(regexp_replace({text}, {strings}, '""', 'g'), '[ \t\r\n]+', '', 'g')"""
         return [
             (
                 f"{is_object} and not json_valid({text})",
