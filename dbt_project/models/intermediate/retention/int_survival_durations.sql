@@ -62,7 +62,7 @@ by_cohort as (
     select
         source,
         'cohort' as segment_name,
-        cast({{ period_start('month', 'first_active_date') }} as varchar) as segment_value,
+        cast({{ period_start('month', 'first_active_date') }} as string) as segment_value,
         duration,
         count(*) filter (where has_ended) as ended_count,
         count(*) filter (where not has_ended) as censored_count
@@ -94,11 +94,18 @@ title_runs as (
     qualify row_number() over (partition by user_id, anime_id order by episode_number asc) = 1
 ),
 
+begun_titles as (
+    select
+        anime_id,
+        count(*) as runs_count
+    from title_runs
+    group by anime_id
+),
+
 popular_titles as (
     select anime_id
-    from title_runs
-    group by 1
-    qualify row_number() over (order by count(*) desc, anime_id asc) <= {{ var('survival_titles_limit') }}
+    from begun_titles
+    qualify row_number() over (order by runs_count desc, anime_id asc) <= {{ var('survival_titles_limit') }}
 ),
 
 -- The step from that episode ends the run if the viewer stopped there; if its outcome can't be known, the viewer was

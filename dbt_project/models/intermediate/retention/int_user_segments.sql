@@ -19,7 +19,7 @@ movies as (
 
 movie_genres as (
     select
-        cast(movie_id as varchar) as item_id,
+        cast(movie_id as string) as item_id,
         {{ explode_list('genres') }} as tag
     from movies
 ),
@@ -82,7 +82,7 @@ segments as (
         'channel' as segment_name,
         viewers.acquisition_channel as segment_value
     from first_events
-    inner join viewers on first_events.user_id = cast(viewers.user_id as varchar)
+    inner join viewers on first_events.user_id = cast(viewers.user_id as string)
     where first_events.source = 'viewing'
     union all
     select

@@ -5,7 +5,7 @@ with views as (
 select
     event_id,
     count(*) over run_so_far as run_views_count,
-    avg(completion) over run_so_far as run_mean_completion,
+    {{ settled('avg(completion) over run_so_far') }} as run_mean_completion,
     max(ended_at) over run_so_far as run_previous_ended_at
 from views
 window run_so_far as (

@@ -75,10 +75,10 @@ tags_before as (
 select
     run_tags.user_id,
     run_tags.anime_id,
-    avg(
+    {{ settled('avg(
         run_tags.earlier_with_tag_count / nullif(run_tags.earlier_runs_count, 0)
         - tags_before.earlier_runs_count / nullif(runs_before.earlier_runs_count, 0)
-    ) as taste_match,
+    )') }} as taste_match,
     max(run_tags.latest_seen_at) as latest_seen_at
 from run_tags
 inner join runs_before on run_tags.picked_date = runs_before.picked_date

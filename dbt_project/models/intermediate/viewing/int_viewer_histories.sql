@@ -10,7 +10,7 @@ accumulated as (
         is_watched,
         count_if(is_watched) over viewer_so_far as views_count,
         count_if(is_first_of_title) over viewer_so_far as titles_count,
-        avg(completion) over viewer_so_far as mean_completion,
+        {{ settled('avg(completion) over viewer_so_far') }} as mean_completion,
         count_if(is_known) over viewer_so_far as known_outcomes_count,
         count_if(is_continued) over viewer_so_far as known_continued_count,
         max(case when is_watched then occurred_at end) over viewer_so_far as previous_ended_at,

@@ -123,7 +123,7 @@ changed as (
     {%- endif %}
 ),
 
-stream as (
+kept as (
     select * from arrivals
     {%- if is_incremental() %}
         union all
@@ -135,24 +135,24 @@ stream as (
 )
 
 select
-    stream.source,
-    stream.user_id,
-    coalesce(stream.own_session_id, concat_ws('-', stream.user_id, changed.session_number)) as session_id,
-    stream.own_session_id is not null as is_own_session,
+    kept.source,
+    kept.user_id,
+    coalesce(kept.own_session_id, concat_ws('-', kept.user_id, changed.session_number)) as session_id,
+    kept.own_session_id is not null as is_own_session,
     cast(changed.session_number as bigint) as session_number,
     cast(changed.event_number as bigint) as event_number,
-    stream.event_id,
-    stream.event_name,
-    stream.item_id,
-    stream.occurred_at,
-    stream.ended_at,
-    stream.device,
-    stream.properties,
-    stream.batch_id,
-    stream.load_number,
-    stream.revision,
+    kept.event_id,
+    kept.event_name,
+    kept.item_id,
+    kept.occurred_at,
+    kept.ended_at,
+    kept.device,
+    kept.properties,
+    kept.batch_id,
+    kept.load_number,
+    kept.revision,
     {{ settings_of_model() }} as settings,
-    stream.delivery_number,
-    stream.loaded_at
-from stream
-inner join changed on stream.delivery_number = changed.delivery_number
+    kept.delivery_number,
+    kept.loaded_at
+from kept
+inner join changed on kept.delivery_number = changed.delivery_number

@@ -19,7 +19,7 @@ totalled as (
 
 select
     binge_length,
-    case when binge_length = 13 then '13 or more' else cast(binge_length as varchar) end as binge_length_label,
+    case when binge_length = 13 then '13 or more' else cast(binge_length as string) end as binge_length_label,
     runs_count,
     runs_total,
     runs_count / runs_total as run_share,

@@ -14,7 +14,7 @@ binned as (
         scores.task,
         runs.estimator as estimator_label,
         cast(least(floor(scores.probability * 10), 9) as integer) + 1 as bin_order,
-        avg(scores.probability) as mean_probability,
+        {{ settled('avg(scores.probability)') }} as mean_probability,
         count(*) filter (where scores.label) as positive_count,
         count(*) as rows_count
     from scores

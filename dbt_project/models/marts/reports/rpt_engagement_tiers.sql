@@ -7,7 +7,7 @@ select
     case engagement_tier
         when 1 then '1 (least playtime)'
         when 5 then '5 (most playtime)'
-        else cast(engagement_tier as varchar)
+        else cast(engagement_tier as string)
     end as tier_label,
     count(*) as players_count,
     min(total_hours) as hours_min,

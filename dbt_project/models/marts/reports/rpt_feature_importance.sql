@@ -11,10 +11,10 @@ select
     importances.run_id,
     importances.task,
     importances.feature,
-    row_number() over (
+    cast(row_number() over (
         partition by importances.run_id
         order by importances.importance_mean desc, importances.feature asc
-    ) as importance_rank,
+    ) as bigint) as importance_rank,
     importances.importance_mean,
     importances.importance_mean - {{ z_score() }} * importances.importance_sd as importance_low,
     importances.importance_mean + {{ z_score() }} * importances.importance_sd as importance_high

@@ -3,7 +3,7 @@ with sources as (
 )
 
 select
-    row_number() over (order by source asc) as sort_order,
+    cast(row_number() over (order by source asc) as bigint) as sort_order,
     source,
     origin,
     origin_label,

@@ -102,11 +102,11 @@ summed as (
         segment_value,
         other_segment_value,
         sum(ended_count) as ended_count,
-        sum(ended_both * at_risk_count / at_risk_both) as ended_expected,
-        sum(
+        {{ settled('sum(ended_both * at_risk_count / at_risk_both)') }} as ended_expected,
+        {{ settled('sum(
             ended_both * (at_risk_count / at_risk_both) * (1 - at_risk_count / at_risk_both)
             * (at_risk_both - ended_both) / nullif(at_risk_both - 1, 0)
-        ) as variance
+        )') }} as variance
     from pairs
     where ended_both > 0
     group by 1, 2, 3, 4, 5

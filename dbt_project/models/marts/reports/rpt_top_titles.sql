@@ -22,7 +22,7 @@ counted as (
 ranked as (
     select
         *,
-        row_number() over (order by viewers_count desc, anime_id asc) as title_rank
+        cast(row_number() over (order by viewers_count desc, anime_id asc) as bigint) as title_rank
     from counted
 )
 

@@ -9,7 +9,7 @@ counted as (
         is_same_quantity,
         cast(count(*) as bigint) as estimates_count,
         cast(count_if(is_covered) as bigint) as covered_count,
-        avg(abs(error)) as mean_absolute_error
+        {{ settled('avg(abs(error))') }} as mean_absolute_error
     from estimates
     group by source, quantity, is_same_quantity
 )

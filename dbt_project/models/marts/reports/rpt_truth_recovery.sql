@@ -62,7 +62,7 @@ true_transitions as (
 true_continuations as (
     select
         views.episode_number,
-        avg(true_choices.p_continue) as true_value
+        {{ settled('avg(true_choices.p_continue)') }} as true_value
     from views
     inner join true_choices on views.event_id = true_choices.event_id
     where not views.is_rewatch and views.has_continued is not null
@@ -74,7 +74,7 @@ continuations as (
         'viewing' as source,
         'continuation' as quantity,
         'all' as segment,
-        concat_ws(' ', 'episode', cast(by_episode.episode_number as varchar)) as step,
+        concat_ws(' ', 'episode', cast(by_episode.episode_number as string)) as step,
         by_episode.episode_number as step_order,
         by_episode.at_risk_count as trials_count,
         by_episode.continuation_rate as estimate,
@@ -95,16 +95,21 @@ first_days as (
     group by user_id
 ),
 
+fortnights as (
+    select {{ explode_list(number_list('1', '12')) }} as fortnights_count
+),
+
 horizons as (
-    select {{ explode_list(number_list('1', '12')) }} * 14 as days_count
+    select fortnights_count * 14 as days_count
+    from fortnights
 ),
 
 true_survival as (
     select
         horizons.days_count,
-        avg(exp(-true_viewers.leave_hazard_per_day * horizons.days_count)) as true_value
+        {{ settled('avg(exp(-true_viewers.leave_hazard_per_day * horizons.days_count))') }} as true_value
     from true_viewers
-    inner join first_days on cast(true_viewers.user_id as varchar) = first_days.user_id
+    inner join first_days on cast(true_viewers.user_id as string) = first_days.user_id
     cross join horizons
     group by horizons.days_count
 ),
@@ -130,7 +135,7 @@ stays as (
         'viewing' as source,
         'survival' as quantity,
         'all' as segment,
-        concat_ws(' ', 'day', cast(true_survival.days_count as varchar)) as step,
+        concat_ws(' ', 'day', cast(true_survival.days_count as string)) as step,
         true_survival.days_count as step_order,
         survival_steps.members_count as trials_count,
         survival.survival as estimate,
@@ -152,7 +157,7 @@ true_leavers as (
             < {{ reporting_day_start('(churn.as_of_date + ' ~ var('churn_horizon_days') ~ ')') }}
         ) / count(*) as true_value
     from churn
-    inner join true_viewers on churn.user_id = cast(true_viewers.user_id as varchar)
+    inner join true_viewers on churn.user_id = cast(true_viewers.user_id as string)
     group by churn.as_of_date
 ),
 
@@ -161,7 +166,7 @@ leavers as (
         'viewing' as source,
         'user_churn' as quantity,
         'all' as segment,
-        concat_ws(' ', 'as of', cast(churn_rates.as_of_date as varchar)) as step,
+        concat_ws(' ', 'as of', cast(churn_rates.as_of_date as string)) as step,
         row_number() over (order by churn_rates.as_of_date asc) as step_order,
         churn_rates.at_risk_count as trials_count,
         churn_rates.churn_rate as estimate,
@@ -178,7 +183,7 @@ returns as (
         retention.source,
         'retention' as quantity,
         'all' as segment,
-        concat_ws(' ', 'day', cast(retention.period_index as varchar)) as step,
+        concat_ws(' ', 'day', cast(retention.period_index as string)) as step,
         retention.period_index as step_order,
         retention.members_count as trials_count,
         retention.retention_rate as estimate,

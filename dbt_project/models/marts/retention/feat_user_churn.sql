@@ -26,7 +26,7 @@ segments as (
 )
 
 select
-    concat_ws('-', churn.source, churn.user_id, cast(churn.as_of_date as varchar)) as user_as_of_id,
+    concat_ws('-', churn.source, churn.user_id, cast(churn.as_of_date as string)) as user_as_of_id,
     churn.source,
     churn.user_id,
     concat_ws('-', churn.source, churn.user_id) as user_key,

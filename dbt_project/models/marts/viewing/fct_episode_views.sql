@@ -11,9 +11,9 @@ select
     device,
     episode_number,
     episodes_total,
-    row_number() over (
+    cast(row_number() over (
         partition by user_id, anime_id order by started_at asc, delivery_number asc
-    ) as title_view_number,
+    ) as bigint) as title_view_number,
     row_number() over (
         partition by user_id, anime_id, episode_number order by started_at asc, delivery_number asc
     ) > 1 as is_rewatch,

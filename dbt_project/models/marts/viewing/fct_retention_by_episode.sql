@@ -19,7 +19,7 @@ by_title as (
 over_all_titles as (
     select
         'all' as scope,
-        cast(null as varchar) as anime_id,
+        cast(null as string) as anime_id,
         episode_number,
         cast(sum(reached_count) as bigint) as reached_count,
         cast(sum(continued_count) as bigint) as continued_count,
