@@ -237,6 +237,9 @@
         _metadata.row_index + 1 as row_number_in_place,
         {%- for column in columns %}
             {{ quote_column(column.name) }} as {{ column.place }},
+            {%- if column.kind in ('float', 'decimal') %}
+                {{ shortest_double('cast(' ~ quote_column(column.name) ~ ' as double)') }} as {{ column.place }}_digits,
+            {%- endif %}
         {%- endfor %}
         to_json(
             named_struct(
@@ -270,7 +273,7 @@
     {%- elif column.kind == 'text' -%}
         {{ trimmed(column.place) }}
     {%- elif column.kind == 'float' -%}
-        case when {{ is_finite(column.place) }} then cast({{ column.place }} as string) end
+        {{ double_text('cast(' ~ column.place ~ ' as double)') }}
     {%- else -%}
         cast({{ column.place }} as string)
     {%- endif -%}

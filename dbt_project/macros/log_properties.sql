@@ -44,7 +44,7 @@
         {%- for column in columns -%}
             {%- if column.kind in ('float', 'decimal') -%}
                 {%- set key = "regexp_replace(" ~ _json_field(column.name, 'cast(null as string)') ~ ", 'null$', '')" -%}
-                , {{ key }} || coalesce({{ json_number('cast(' ~ column.place ~ ' as double)') }}, 'null')
+                , {{ key }} || coalesce({{ json_number('cast(' ~ column.place ~ ' as double)', column.place ~ '_digits') }}, 'null')
             {%- else -%}
                 , {{ _json_field(column.name, json_value_in_place(column)) }}
             {%- endif -%}
@@ -104,35 +104,72 @@
 {%- endmacro %}
 
 {#
-    A double as DuckDB writes it in JSON: the fewest digits that tell it from its neighbours, written out from 0.000001
-    to below 1e21. Spark's own text of it is that, but for other bounds and, with Java 17, now and then a digit more.
-    {{ json_number('_column_5') }}
+    A double as DuckDB writes it in JSON, on Spark: written out from 0.000001 to below 1e21. `digits` is its
+    shortest_double: {{ json_number('_column_5', '_column_5_digits') }}
 #}
-{% macro json_number(number) -%}
-    {%- set digits -%}
-        case
-            when cast(format_string('%.14e', {{ number }}) as double) = {{ number }}
-                then format_string('%.14e', {{ number }})
-            when cast(format_string('%.15e', {{ number }}) as double) = {{ number }}
-                then format_string('%.15e', {{ number }})
-            else format_string('%.16e', {{ number }})
-        end
-    {%- endset -%}
+{% macro json_number(number, digits) -%}
+    case
+        when {{ digits }} is not null and (abs({{ number }}) < 0.000001 or abs({{ number }}) >= 1e21)
+            then {{ _mantissa(digits) }} || 'e' || cast(cast(split_part({{ digits }}, 'e', 2) as int) as string)
+        else {{ _written_out(number, digits) }}
+    end
+{%- endmacro %}
+
+{# A double's text as DuckDB writes it, null where it is no number: {{ double_text('_column_5') }} #}
+{% macro double_text(number) -%}
+    {{ return(adapter.dispatch('double_text')(number)) }}
+{%- endmacro %}
+
+{% macro default__double_text(number) -%}
+    case when {{ is_finite(number) }} then cast({{ number }} as varchar) end
+{%- endmacro %}
+
+{% macro spark__double_text(number) -%}
+    {%- set digits = shortest_double(number) -%}
+    case
+        when {{ digits }} is not null and (abs({{ number }}) < 0.0001 or abs({{ number }}) >= 1e16)
+            then {{ _mantissa(digits) }} || 'e' || split_part({{ digits }}, 'e', 2)
+        else {{ _written_out(number, digits) }}
+    end
+{%- endmacro %}
+
+{% macro _mantissa(digits) -%}
+    regexp_replace(split_part({{ digits }}, 'e', 1), '[.]?0+$', '')
+{%- endmacro %}
+
+{# Spark's text of a double, with more digits or written out where its own is not. #}
+{% macro _written_out(number, digits) -%}
     case
         when not {{ is_finite(number) }} then null
-        when
-            {{ number }} = 0
-            or (abs({{ number }}) >= 0.001 and abs({{ number }}) < 10000000 and length(cast({{ number }} as string)) < 17)
-            then cast({{ number }} as string)
-        when abs({{ number }}) < 0.000001 or abs({{ number }}) >= 1e21
-            then regexp_replace(split_part({{ digits }}, 'e', 1), '[.]?0+$', '')
-                || 'e' || cast(cast(split_part({{ digits }}, 'e', 2) as int) as string)
-        when abs({{ number }}) < 1000000
-            then regexp_replace(
-                regexp_replace(cast(cast({{ digits }} as decimal(38, 24)) as string), '0+$', ''), '[.]$', '.0'
-            )
+        when {{ digits }} is null then cast({{ number }} as string)
         else regexp_replace(
-            regexp_replace(cast(cast({{ digits }} as decimal(38, 10)) as string), '0+$', ''), '[.]$', '.0'
+            regexp_replace(
+                case
+                    when abs({{ number }}) < 1000000 then cast(cast({{ digits }} as decimal(38, 24)) as string)
+                    else cast(cast({{ digits }} as decimal(38, 10)) as string)
+                end,
+                '0+$',
+                ''
+            ),
+            '[.]$',
+            '.0'
         )
+    end
+{%- endmacro %}
+
+{#
+    The fewest digits that tell a double from its neighbours, as 1.25e-07, on Spark; null where Spark's own text of it is
+    as short, and is written out: with Java 17 it has now and then a digit more. {{ shortest_double('_column_5') }}
+#}
+{% macro shortest_double(number) -%}
+    case
+        when {{ number }} = 0 or not {{ is_finite(number) }} then null
+        when abs({{ number }}) >= 0.001 and abs({{ number }}) < 10000000 and length(cast({{ number }} as string)) < 17
+            then null
+        when cast(format_string('%.14e', {{ number }}) as double) = {{ number }}
+            then format_string('%.14e', {{ number }})
+        when cast(format_string('%.15e', {{ number }}) as double) = {{ number }}
+            then format_string('%.15e', {{ number }})
+        else format_string('%.16e', {{ number }})
     end
 {%- endmacro %}
