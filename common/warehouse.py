@@ -1,4 +1,4 @@
-"""The one door to DuckDB: where the warehouse lives, how it is opened, how names are quoted."""
+"""The one door to DuckDB: where the warehouse lives, how it is opened."""
 
 import os
 import re
@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 
 from common.errors import UserError
+from common.lake import DATABASE, is_lake, lake_of, read_lake
+from common.lake_runs import export_runs
 
 DEFAULT_PATH = "warehouse/engagement.duckdb"
 # DuckDB 1.4 and 1.5 clients can't open a file written with 2.0's own default; and nothing is ever fetched to
@@ -44,30 +46,48 @@ OTHER_PROGRAM = "it is a file of another program"
 
 
 def warehouse_path() -> Path:
-    """The warehouse file: `WAREHOUSE_PATH`, or `warehouse/engagement.duckdb` below the working directory."""
-    return Path(os.environ.get("WAREHOUSE_PATH") or DEFAULT_PATH)
+    """The warehouse file: `WAREHOUSE_PATH`, or `warehouse/engagement.duckdb` below the working directory.
+
+    Of a lake, the DuckDB file in it.
+    """
+    path = Path(os.environ.get("WAREHOUSE_PATH") or DEFAULT_PATH)
+    return path / DATABASE if is_lake(path) else path
 
 
-def quote_identifier(name: str) -> str:
-    """`name` as an SQL identifier, whatever characters it holds."""
-    return '"' + name.replace('"', '""') + '"'
+def how_to_build() -> str:
+    """The commands that make the marts of the warehouse, for a message."""
+    if lake_of(warehouse_path()):
+        return "`dbt build --target spark`, then `dbt run --target lake`"
+    return "`dbt build`"
 
 
 @contextmanager
 def open_warehouse(*, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse, and close it at the end; a writing connection creates the file where it is missing.
 
+    Training runs that were written into a lake's DuckDB file are in the lake itself at the end.
+
     Raises:
-        UserError: as `connect`; the file is missing (when only reading); or, while it is open, disk or memory
-            run out, or the file turns out to be damaged.
+        UserError: as `connect` and `check_lake`; the file is missing (when only reading); or, while it is
+            open, disk or memory run out, or the file turns out to be damaged.
     """
     path = warehouse_path()
+    lake = lake_of(path)
+    if lake:
+        check_lake(lake)
     connection = connect(path, CONFIG, read_only=read_only)
     try:
         yield connection
+        if lake and not read_only:
+            _export_runs(connection, lake)
     except OUT_OF_ROOM as error:
+        if lake and "No files found" in str(error):
+            raise UserError(
+                f"{lake}: {_first_line(error)}: it was moved, or is being built: run {how_to_build()}, or "
+                "publish to it again"
+            ) from error
         raise UserError(
-            f"{path}: {_first_line(error)}: nothing was kept of this step; free disk space or memory and run "
+            f"{path}: {_first_line(error)}: nothing was kept of this step: free disk space or memory and run "
             "it again"
         ) from error
     except duckdb.Error as error:
@@ -79,6 +99,23 @@ def open_warehouse(*, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnec
         ) from error
     finally:
         connection.close()
+
+
+def check_lake(folder: Path) -> None:
+    """Raise `UserError` unless a lake is published to the end, of this version, with its DuckDB file."""
+    read_lake(folder)
+    if not is_file(folder / DATABASE):
+        raise UserError(f"{folder} has no {DATABASE}: run `python -m ingest publish {folder}` again")
+
+
+def _export_runs(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
+    try:
+        export_runs(connection, lake)
+    except (OSError, duckdb.IOException) as error:
+        raise UserError(
+            f"{lake / DATABASE} has the training runs, {lake / 'ml'} not yet ({_first_line(error)}): free "
+            "disk space; the next training run or publication writes them"
+        ) from error
 
 
 def connect(

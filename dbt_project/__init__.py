@@ -1,7 +1,8 @@
 """What dbt asks before a command on the target `spark`: whether Spark and the lake are there to run on.
 
-dbt imports every module called `dbt_…` that it finds, and makes the `plugins` in it (`dbt.plugins`, new with every
-dbt). Spark itself would tell what is missing in a page of Java or Python, after it has begun to write.
+dbt imports every module called `dbt_…` that it finds, and makes the `plugins` in it: an interface that may
+change with each of its versions. Spark itself would tell what is missing in a page of Java or Python, after
+it has begun to write.
 """
 
 import json
@@ -22,7 +23,7 @@ COMMANDS = {"build", "compile", "run", "seed", "show", "test"}
 
 
 class SparkRequirements(dbtPlugin):
-    """The name does not matter to dbt."""
+    """Made by dbt at the start of each command."""
 
     def initialize(self) -> None:
         """Called before dbt connects.
@@ -38,7 +39,6 @@ class SparkRequirements(dbtPlugin):
         if not missing and not os.environ.get("SPARK_REMOTE"):
             missing = _missing_java()
         if missing:
-            # dbt leaves out the first line of a plugin's error.
             raise DbtRuntimeError(missing)
 
 
@@ -63,7 +63,9 @@ def _missing_lake(lake: str) -> str | None:
 
 
 def _missing_java() -> str | None:
-    remedy = f"install Java {OLDEST_JAVA} (a JRE is enough), or set JAVA_HOME to one, or SPARK_REMOTE to a server"
+    remedy = (
+        f"install Java {OLDEST_JAVA} (a JRE is enough), or set JAVA_HOME to one, or SPARK_REMOTE to a server"
+    )
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     try:

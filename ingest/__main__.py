@@ -1,4 +1,4 @@
-"""`python -m ingest`: fills the warehouse's `raw` schema from files, and tells what is there."""
+"""`python -m ingest`: fills the warehouse's `raw` schema from files, tells what is there, publishes it."""
 
 import argparse
 import math
@@ -16,12 +16,15 @@ from ingest.landing.removal import Removal
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.loads import load_file, load_stand_in, make_clickstream, remove, simulate
 from ingest.making.viewing import SimulationOptions
+from ingest.publishing.publication import publish
 from ingest.reading.event_logs.options import PLAIN_LAYOUT, EventLogOptions
 from ingest.reading.paths import find_files
 from ingest.sources import SOURCES
 from ingest.status import status_lines
 
 NEXT = "next: `python -m ingest status` shows what is loaded; `dbt build` makes the marts of it"
+
+NEXT_TO_PUBLISHED = "next: `dbt build --target spark` makes the marts in the lake (LAKE_PATH names it)"
 
 NEXT_TO_REMOVED = (
     "next: `dbt build` makes the marts forget it; `python -m ingest` without a command would fill what is "
@@ -115,6 +118,20 @@ def _run_remove(arguments: argparse.Namespace) -> None:
     print(NEXT_TO_REMOVED)
 
 
+def _run_publish(arguments: argparse.Namespace) -> None:
+    done = publish(arguments.folder)
+    print(
+        f"{terminal_safe(str(arguments.folder))}: {done.tables:,} tables, {done.rows:,} rows, "
+        f"{done.bytes / 1e6:,.1f} MB; of these written now: {done.rows_written:,} rows, "
+        f"{done.bytes_written / 1e6:,.1f} MB, in {done.seconds:.1f} s"
+    )
+    print(
+        f"loads: {done.loads_written:,} written, {done.loads_kept:,} kept, {done.loads_dropped:,} dropped; "
+        f"training runs: {done.runs_written:,} written"
+    )
+    print(NEXT_TO_PUBLISHED)
+
+
 def _run_status(_: argparse.Namespace) -> None:
     with open_warehouse(read_only=True) as connection:
         lines = status_lines(connection)
@@ -158,6 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("source", metavar="SOURCE", help="as `status` names it")
     command.add_argument("--file", metavar="NAME", help="only what was loaded from files of this name")
     command.set_defaults(run=_run_remove)
+    command = commands.add_parser("publish", help="write the warehouse to a lake: Parquet that Spark reads")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="the lake; made where there is nothing")
+    command.set_defaults(run=_run_publish)
     command = commands.add_parser("status", help="what is loaded, from where, real or not; rejects by reason")
     command.set_defaults(run=_run_status)
     return parser

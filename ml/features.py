@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from common.errors import UserError
-from common.warehouse import quote_identifier
+from common.quoting import quote_identifier
+from common.warehouse import how_to_build
 from ml.tasks import Task
 
 # The splits that need rows with a known label: to fit, to calibrate, to evaluate.
@@ -93,12 +94,12 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, task: Task) -> None:
         [schema, name],
     ).fetchall()
     if not found:
-        raise UserError(f"{task.feature_model} does not exist: run `dbt build` first")
+        raise UserError(f"{task.feature_model} does not exist: run {how_to_build()} first")
     needed = {task.key, task.cluster, "as_of", "label", "split", *task.features}
     missing = sorted(needed - {column for (column,) in found})
     if missing:
         raise UserError(
-            f"{task.feature_model} lacks {', '.join(missing)}: run `dbt build`, or mend ml/tasks.py"
+            f"{task.feature_model} lacks {', '.join(missing)}: run {how_to_build()}, or mend ml/tasks.py"
         )
 
 
@@ -110,7 +111,7 @@ def _why_empty(connection: duckdb.DuckDBPyConnection, task: Task) -> str:
     except duckdb.CatalogException:
         is_loaded = []
     if is_loaded:
-        return f"{task.feature_model} has no rows: run `dbt build`, and if it did run, load a longer log"
+        return f"{task.feature_model} has no rows: run {how_to_build()}, and if it did run, load a longer log"
     return (
         f"no {task.source} log is loaded, and {task.name} is learnt from that alone: run `python -m ingest "
         "simulate`, then `dbt build`"

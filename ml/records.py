@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from common.errors import UserError
+from common.warehouse import how_to_build
 from ml.estimators import Calibrated
 
 TABLES = ("model_runs", "metrics", "scores", "feature_importance")
@@ -82,7 +83,7 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
     missing = sorted(set(TABLES) - {name for (name,) in found})
     if missing:
         tables = ", ".join(f"ml.{name}" for name in missing)
-        raise UserError(f"the warehouse lacks {tables}: run `dbt build` first")
+        raise UserError(f"the warehouse lacks {tables}: run {how_to_build()} first")
 
 
 def write_runs(connection: duckdb.DuckDBPyConnection, runs: list[TrainingRun]) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import duckdb
 
 from common.errors import UserError
-from common.warehouse import open_warehouse, quote_identifier
+from common.quoting import quote_identifier
+from common.warehouse import how_to_build, open_warehouse
 from reports.blocks import Block, Page
 
 Row = dict[str, Any]
@@ -40,5 +41,5 @@ def _read(connection: duckdb.DuckDBPyConnection, block: Block) -> list[Row]:
         rows = [dict(zip(columns_needed(block), values, strict=True)) for values in result.fetchall()]
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"marts.{block.model} can't be read ({reason}): run `dbt build`") from error
+        raise UserError(f"marts.{block.model} can't be read ({reason}): run {how_to_build()}") from error
     return [row for row in rows if all(row[name] == value for name, value in block.only.items())]

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow
 
 from common.errors import UserError
-from common.warehouse import quote_identifier
+from common.quoting import quote_identifier
 from ingest.landing.manifest import Batch, current_batches, new_stamp, record, retire
 from ingest.reading.delivery import Delivery, Reject, RowBuffer
 from ingest.sources import Source

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import duckdb
 
+from common.errors import UserError
+from common.lake import lake_of
 from common.warehouse import is_file, open_warehouse, warehouse_path
 
 RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
@@ -51,8 +53,14 @@ def open_raw() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for loading: `raw` and `truth` with all their tables are there, empty if need be.
 
     Raises:
-        UserError: as `open_warehouse`.
+        UserError: as `open_warehouse`; or it is a lake, whose rows come from a warehouse.
     """
+    lake = lake_of(warehouse_path())
+    if lake:
+        raise UserError(
+            f"{lake} is a lake, nothing is loaded into it: set WAREHOUSE_PATH to a warehouse, load there, "
+            f"and run `python -m ingest publish {lake}`"
+        )
     with open_warehouse() as connection:
         connection.execute(RAW_TABLES.read_text(encoding="utf-8"))
         yield connection

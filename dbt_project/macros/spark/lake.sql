@@ -4,13 +4,7 @@
     {{ return(env_var('LAKE_PATH', 'lake')) }}
 {%- endmacro %}
 
-{# Before anything is built: the tables that the lake's manifest names, in Spark's catalogue; nothing on DuckDB. #}
-{% macro open_lake() -%}
-    {{ return(adapter.dispatch('open_lake')()) }}
-{%- endmacro %}
-
-{% macro default__open_lake() -%} {%- endmacro %}
-
+{# The tables that the lake's manifest names, in Spark's catalogue. #}
 {% macro spark__open_lake() -%}
     {%- if execute and flags.WHICH in ('build', 'run', 'test', 'compile', 'show', 'seed') -%}
         {%- do require_utc() -%}

@@ -11,7 +11,7 @@ import pyarrow
 from tqdm import tqdm
 
 from common.errors import UserError
-from common.warehouse import quote_identifier
+from common.quoting import quote_identifier
 from ingest.reading.csv_records import RAW_TEXT, ROW_NUMBER, CsvFile
 from ingest.reading.delivery import Reject
 from ingest.reading.event_logs.options import Columns
