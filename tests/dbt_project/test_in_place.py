@@ -1,7 +1,8 @@
-"""A log that is read where it lies gives what the same log gives when it is copied."""
+"""A log that is read where it lies gives what the same log gives when it is copied, on either engine."""
 
-import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,25 +14,24 @@ from tests.pipeline import run_dbt
 LOGS = logs()
 NAMES = [log.name for log in LOGS]
 MARTS = ("fct_events", "fct_sessions", "fct_user_days", "fct_cohort_retention")
+STAGED = ("stg_events__in_place", "stg_ingest__rejects_in_place")
 # What differs between two loads, whatever they hold.
-OF_THE_LOAD = ("source", "batch_id", "load_number", "revision", "delivery_number", "loaded_at")
+OF_THE_LOAD = {"source", "batch_id", "load_number", "revision", "delivery_number", "loaded_at"}
 
 
 @pytest.fixture(scope="module")
-def warehouse_of_both(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Each log twice, by copy as `<name>_copied` and in place as `<name>_in_place`, and the marts of them."""
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a warehouse with each log twice, as `<name>_copied` and as `<name>_in_place`."""
     folder = tmp_path_factory.mktemp("both")
-    path = folder / "both.duckdb"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_PATH", str(path))
-        assert ingest([]) == 0
+        patch.setenv("WAREHOUSE_PATH", str(folder / "both.duckdb"))
         for log in LOGS:
             load(log, folder)
         models = ["--resource-type", "model", "--resource-type", "seed"]
         selected = ["--select", "+stg_ingest__rejects", *(f"+{mart}" for mart in MARTS)]
         run_dbt("build", folder / "dbt", *models, *selected)
         run_dbt("test", folder / "dbt", "--select", "assert_manifest_accounts_for_every_row")
-    return path
+    return folder
 
 
 def load(log: Log, folder: Path) -> None:
@@ -40,54 +40,96 @@ def load(log: Log, folder: Path) -> None:
         assert ingest(["events", *paths, "--source", f"{log.name}_{how}", *log.flags, *flags]) == 0
 
 
-def rows_of(path: Path, table: str, source: str, left_out: tuple[str, ...]) -> list[tuple]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(
-            f"select * exclude ({', '.join(left_out)}) from {table} where source = ? order by all", [source]
-        ).fetchall()
+def query(folder: Path, sql: str) -> list[tuple]:
+    with duckdb.connect(str(folder / "both.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
 
 
-@pytest.mark.parametrize("name", NAMES)
+def by_source(folder: Path, table: str, left_out: set[str]) -> dict[str, list[tuple]]:
+    """The rows of a table by source, in order, some of their columns left out."""
+    columns = [name for name, *_ in query(folder, f"describe {table}") if name not in left_out]
+    found: dict[str, list[tuple]] = {}
+    for source, *row in query(folder, f"select source, {', '.join(columns)} from {table} order by all"):
+        found.setdefault(source, []).append(tuple(row))
+    return found
+
+
 @pytest.mark.parametrize("mart", MARTS)
-def test_marts_are_those_of_a_load_by_copy(warehouse_of_both: Path, mart: str, name: str) -> None:
-    with duckdb.connect(str(warehouse_of_both), read_only=True) as connection:
-        described = connection.execute(f"describe marts.{mart}").fetchall()
-    left_out = tuple(column for column, *_ in described if column in OF_THE_LOAD)
-    copied, in_place = (
-        rows_of(warehouse_of_both, f"marts.{mart}", f"{name}_{how}", left_out)
-        for how in ("copied", "in_place")
-    )
-    assert copied and in_place == copied
+def test_marts_are_those_of_a_load_by_copy(both: Path, mart: str) -> None:
+    rows = by_source(both, f"marts.{mart}", OF_THE_LOAD)
+    assert {f"{name}_copied" for name in NAMES} <= rows.keys()
+    for name in NAMES:
+        assert rows[f"{name}_in_place"] == rows[f"{name}_copied"], name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_order_of_delivery_is_that_of_a_load_by_copy(warehouse_of_both: Path, name: str) -> None:
-    with duckdb.connect(str(warehouse_of_both), read_only=True) as connection:
-        copied, in_place = (
-            connection.execute(
-                "select event_id from marts.fct_events where source = ? order by delivery_number",
-                [f"{name}_{how}"],
-            ).fetchall()
-            for how in ("copied", "in_place")
+def test_order_of_delivery_is_that_of_a_load_by_copy(both: Path) -> None:
+    delivered: dict[str, list[str]] = {}
+    for source, event_id in query(
+        both, "select source, event_id from marts.fct_events order by delivery_number"
+    ):
+        delivered.setdefault(source, []).append(event_id)
+    for name in NAMES:
+        assert delivered[f"{name}_in_place"] == delivered[f"{name}_copied"], name
+
+
+def test_rejects_are_those_of_a_load_by_copy(both: Path) -> None:
+    rows = by_source(both, "staging.stg_ingest__rejects", {"source", "batch_id", "raw_text"})
+    assert len(rows["texts_copied"]) > 10
+    for name in NAMES:
+        assert rows.get(f"{name}_in_place") == rows.get(f"{name}_copied"), name
+
+
+def test_counts_in_the_manifest_are_those_of_a_load_by_copy(both: Path) -> None:
+    counts = "file_name, rows_read, rows_loaded, rows_rejected, rows_duplicate"
+    rows: dict[str, list[tuple]] = {}
+    for source, *row in query(both, f"select source, {counts} from raw.load_manifest order by load_number"):
+        rows.setdefault(source, []).append(tuple(row))
+    for name in NAMES:
+        assert rows[f"{name}_in_place"] == rows[f"{name}_copied"], name
+
+
+def test_files_without_events_met_twice_are_read_without_a_look_for_such(both: Path) -> None:
+    flags = dict(
+        query(
+            both,
+            "select source, string_agg(has_repeats || ' ' || is_shared, ', ' order by path) "
+            "from raw.files_in_place group by source",
         )
-    assert in_place == copied
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_rejects_and_counts_are_those_of_a_load_by_copy(warehouse_of_both: Path, name: str) -> None:
-    left_out = ("source", "batch_id", "raw_text")
-    copied, in_place = (
-        rows_of(warehouse_of_both, "staging.stg_ingest__rejects", f"{name}_{how}", left_out)
-        for how in ("copied", "in_place")
     )
-    assert in_place == copied
-    counts = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "file_name")
-    with duckdb.connect(str(warehouse_of_both), read_only=True) as connection:
-        copied, in_place = (
-            connection.execute(
-                f"select {', '.join(counts)} from raw.load_manifest where source = ? order by load_number",
-                [f"{name}_{how}"],
-            ).fetchall()
-            for how in ("copied", "in_place")
-        )
-    assert in_place == copied
+    assert flags["json_in_place"] == "false false"
+    assert flags["kinds_in_place"] == "false true, true true"
+    assert flags["given_ids_in_place"] == "true true, true true, false false"
+    assert flags["every_row_in_place"] == "false false, false false"
+    [compiled] = (both / "dbt" / "compiled").glob("**/stg_events__in_place.sql")
+    plain, to_number = compiled.read_text(encoding="utf-8").split("to_number as (")
+    assert "/json/" in plain and "/json/" not in to_number
+    assert "/kinds/" in to_number and "/kinds/" not in plain
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("model", STAGED)
+def test_spark_reads_the_same(both: Path, staged_on_spark: dict[str, Counter], model: str) -> None:
+    # What a row was as delivered, each engine writes in its own way.
+    columns = staged_columns(both, model)
+    here = Counter(query(both, f"select {', '.join(columns)} from staging.{model}"))
+    assert here and here - staged_on_spark[model] == staged_on_spark[model] - here == Counter()
+
+
+@pytest.fixture(scope="module")
+def staged_on_spark(both: Path, spark: Any) -> dict[str, Counter]:
+    """The rows of the models on Spark, over a lake that was published from the warehouse."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_PATH", str(both / "both.duckdb"))
+        patch.setenv("LAKE_PATH", str(both / "lake"))
+        assert ingest(["publish", str(both / "lake")]) == 0
+        run_dbt("compile", both / "spark", "--target", "spark", "--select", *STAGED)
+    rows = {}
+    for model in STAGED:
+        [compiled] = (both / "spark" / "compiled").glob(f"**/{model}.sql")
+        found = spark.sql(compiled.read_text(encoding="utf-8")).select(*staged_columns(both, model)).collect()
+        rows[model] = Counter(map(tuple, found))
+    return rows
+
+
+def staged_columns(folder: Path, model: str) -> list[str]:
+    return [name for name, *_ in query(folder, f"describe staging.{model}") if name != "raw_text"]

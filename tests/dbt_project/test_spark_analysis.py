@@ -28,7 +28,9 @@ PLANTED = {
 
 
 @pytest.fixture(scope="module")
-def compiled(spark: Any, raw_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict]]:
+def compiled(
+    spark: Any, raw_warehouse: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict]]:
     """The nodes of all models for Spark, with planted ones: of a first run, and of an incremental one."""
     project = tmp_path_factory.mktemp("on_spark")
     for name in ("dbt_project.yml", "profiles.yml"):
