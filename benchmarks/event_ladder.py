@@ -12,9 +12,6 @@ rows are compared with the mart's. Where a memory limit is given, such as 8GB, t
 """
 
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,29 +22,16 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
-import yaml
 
+from benchmarks.drawn_warehouse import DbtRun, draw_log, in_own_process, load, run_dbt, use_warehouse
 from common.warehouse import open_warehouse
-from ingest.landing.manifest import open_raw
 
 EVENTS = 10_000_000
-EVENTS_A_USER = 30
 ROUNDS = 3
 HERE = Path(__file__).parent
-LOG = HERE / "event_log.sql"
 FIRST = "stg_ingest__loads"
 LADDER = ["fct_events", "int_sessions_aggregated", "fct_user_days"]
 LAST_DAY = "timestamp '2024-12-30'"
-
-LOAD = """
-insert into raw.events
-select
-    'shop', event_id, user_id, null, event_name, item_id, occurred_at, properties,
-    '{batch_id}', 'log.csv', row_number() over (), timestamp '{loaded_at}'
-from log
-where {rows}
-"""
-
 
 MADE = "create or replace table made as"
 COLUMNS = """
@@ -60,87 +44,31 @@ def main() -> None:
     """Print the seconds of each model in full and for one day, and those of the others for the user-days."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     memory_limit = sys.argv[2] if len(sys.argv) > 2 else None
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["WAREHOUSE_PATH"] = str(Path(folder) / "benchmark.duckdb")
-        os.environ["DBT_PROFILES_DIR"] = str(profiles(Path(folder), memory_limit))
-        make_log(events, memory_limit or "80%")
-        run_ladder(Path(folder), "+int_events_unioned", FIRST)
-        full = run_ladder(Path(folder), FIRST, *LADDER)
-        compiled = compiled_code(Path(folder), "fct_user_days")
-        print_seconds("full build", full)
-        load(f"occurred_at >= {LAST_DAY}", "shop-2", "2025-01-02")
-        day = run_ladder(Path(folder), FIRST, *LADDER)
-        print_seconds("one day more", day)
-        nothing = run_ladder(Path(folder), FIRST, *LADDER)
-        print_seconds("nothing more", nothing)
-        print_shares(*(sum(seconds.values()) for seconds in (full, day, nothing)))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        use_warehouse(folder, memory_limit)
+        in_own_process(draw_log, folder, events, memory_limit)
+        in_own_process(load, folder, f"occurred_at < {LAST_DAY}", "shop-1", "2025-01-01", memory_limit)
+        run_dbt(folder, "run", "--select", "+int_events_unioned", FIRST)
+        full = run_ladder(folder)
+        compiled = compiled_code(folder, "fct_user_days")
+        print_seconds("full build", full.seconds)
+        in_own_process(load, folder, f"occurred_at >= {LAST_DAY}", "shop-2", "2025-01-02", memory_limit)
+        day = run_ladder(folder)
+        print_seconds("one day more", day.seconds)
+        nothing = run_ladder(folder)
+        print_seconds("nothing more", nothing.seconds)
+        print_shares(*(sum(run.seconds.values()) for run in (full, day, nothing)))
         print_touched()
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-        print(f"peak memory of dbt {peak:.1f} GB", flush=True)
+        print(f"peak memory of dbt {max(full.peak_gigabytes, day.peak_gigabytes):.1f} GB", flush=True)
         if memory_limit is None:
             compare_user_days(compiled)
 
 
-def profiles(folder: Path, memory_limit: str | None) -> Path:
-    """The folder of the project's profile, or of a copy with a memory limit."""
-    if memory_limit is None:
-        return Path.cwd()
-    profile = yaml.safe_load(Path("profiles.yml").read_text(encoding="utf-8"))
-    profile["engagement_warehouse"]["outputs"]["duckdb"]["settings"] = {"memory_limit": memory_limit}
-    (folder / "profiles.yml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    return folder
-
-
-def make_log(events: int, memory_limit: str) -> None:
-    """Make the log beside the raw tables, and load all but its last day."""
-    with open_raw() as connection:
-        connection.execute(f"set memory_limit = '{memory_limit}'")
-        connection.execute("select setseed(0.5)")
-        connection.execute(
-            LOG.read_text(encoding="utf-8").format(users=round(events / EVENTS_A_USER * 1.195))
-        )
-        count, first, last = connection.execute(
-            "select count(*), min(occurred_at), max(occurred_at) from main.log"
-        ).fetchone()
-    print(f"{count:,} events from {first} to {last}", flush=True)
-    load(f"occurred_at < {LAST_DAY}", "shop-1", "2025-01-01")
-
-
-def load(rows: str, batch_id: str, loaded_at: str) -> None:
-    """Land part of the log as a load of its own."""
-    with open_warehouse() as connection:
-        [(count,)] = connection.execute(
-            LOAD.format(batch_id=batch_id, loaded_at=loaded_at, rows=rows)
-        ).fetchall()
-        connection.execute(
-            """
-            insert into raw.load_manifest
-            values (
-                ?, 'shop', 'simulated', 'log.csv', ?, null, ?, ?, 0, 0, ?, 0, true, null, null,
-                nextval('raw.load_numbers'), 0
-            )
-            """,
-            [batch_id, batch_id, count, count, loaded_at],
-        )
-
-
-def run_ladder(folder: Path, *models: str) -> dict[str, float]:
-    """Run the models by dbt in a process of its own: seconds by model of the ladder."""
-    dbt = Path(sys.executable).parent / "dbt"
-    command = [
-        str(dbt),
-        "--quiet",
-        "run",
-        "--threads=1",
-        "--target-path",
-        str(folder / "target"),
-        "--select",
-        *models,
-    ]
-    subprocess.run(command, check=True)
-    results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-    seconds = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results}
-    return {model: seconds[model] for model in LADDER if model in seconds}
+def run_ladder(folder: Path) -> DbtRun:
+    """Run the models of the ladder; their seconds only."""
+    run = run_dbt(folder, "run", "--select", FIRST, *LADDER)
+    return DbtRun({model: run.seconds[model] for model in LADDER}, run.peak_gigabytes)
 
 
 def compiled_code(folder: Path, model: str) -> str:

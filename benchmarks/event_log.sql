@@ -1,5 +1,5 @@
 -- Visits of a few events, most in the weeks after a user's first; {users} of them.
-create table main.log as
+create table drawn.log as
 with users as (
     select user_number, 1 + floor(-5 * ln(1 - random())) as visits_count, floor(random() * 365) as first_day
     from range({users}) as users (user_number)

@@ -143,7 +143,7 @@ def draw(folder: Path, events: int) -> list[Path]:
     files = [folder / f"log.{kind}" for kind in COLUMNS]
     with duckdb.connect() as connection:
         connection.execute("select setseed(0.5)")
-        log = LOG.read_text(encoding="utf-8").replace("main.log", "log")
+        log = LOG.read_text(encoding="utf-8").replace("drawn.log", "log")
         connection.execute(log.format(users=round(events / EVENTS_A_USER * 1.195)))
         for file, columns in zip(files, COLUMNS.values(), strict=True):
             connection.execute(f"copy (select {columns} from log) to '{file}'")

@@ -1,8 +1,12 @@
 """What all tests share: a warehouse of their own, and the real files when they are there."""
 
+import logging
 import os
+import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +31,39 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "warehouse" / "test.duckdb"
     monkeypatch.setenv("WAREHOUSE_PATH", str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def has_spark() -> None:
+    """Skip without Java or the extra `spark`, unless REQUIRE_SPARK says that they are there."""
+    missing = [
+        name
+        for name, is_there in (("Java", shutil.which("java")), ("pyspark", find_spec("pyspark")))
+        if not is_there
+    ]
+    if missing and not os.environ.get("REQUIRE_SPARK"):
+        pytest.skip(f"no {' and no '.join(missing)}: make spark")
+
+
+@pytest.fixture(scope="session")
+def spark(has_spark: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Spark session in this process, whose catalogue ends with it; dbt takes it for its own."""
+    from pyspark.sql import SparkSession
+
+    # It writes each error out, with a page of Java.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    settings = {
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark")),
+        "spark.sql.shuffle.partitions": 2,
+        "spark.log.level": "OFF",
+        "spark.ui.enabled": False,
+        "spark.ui.showConsoleProgress": False,
+    }
+    session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+    yield session
+    session.stop()
 
 
 @pytest.fixture(scope="session")

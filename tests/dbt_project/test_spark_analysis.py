@@ -1,4 +1,4 @@
-"""Every model is SQL that Spark understands, and of the types that its contract names: Spark's own verdict."""
+"""Every model is SQL that Spark understands, of the types that its contract names: Spark's own verdict."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ LADDER = ("fct_events", "int_sessions_aggregated", "fct_user_days")
 # What only Spark tells of: DuckDB runs all of these.
 PLANTED = {
     "planted_function": "select epoch(occurred_at) as seconds from {{ ref('fct_events') }}",
-    "planted_word": "with stream as (select 1 as a) select * from stream inner join stream as b on stream.a = b.a",
+    "planted_word": "with stream as (select 1 as a) select * from stream inner join stream as b on b.a = 1",
     "planted_generator": "select {{ explode_list(number_list('1', '12')) }} * 14 as days_count",
     "planted_ladder": "{{ merge_delete_insert('arrivals', 'held', ['source', 'user_id'], "
     "['source', 'user_id', 'events_count', 'load_number']) }}",
@@ -55,7 +55,7 @@ def compiled(
 
 @pytest.fixture(scope="module")
 def faults(spark: Any, compiled: dict[str, list[dict]]) -> dict[str, str]:
-    """What Spark says to each model, in the order in which they are built; those it understands are not in it."""
+    """What Spark says to each model, in the order of building; those it understands are not in it."""
     nodes = {
         node["unique_id"]: node for node in compiled["first"] if node["resource_type"] in ("model", "seed")
     }
@@ -83,7 +83,7 @@ def in_order(nodes: dict[str, dict]) -> Iterator[dict]:
 
 
 def declare(spark: Any, node: dict) -> str | None:
-    """Have Spark analyse a model and keep its columns, under its name, for those that read it; what it refuses."""
+    """Have Spark analyse a model, and keep its columns for those that read it; tell what it refuses."""
     spark.sql(f"create database if not exists {node['schema']}")
     name = f"{node['schema']}.{node['alias']}"
     try:
@@ -92,7 +92,7 @@ def declare(spark: Any, node: dict) -> str | None:
         return str(error).splitlines()[0]
     spark.sql(f"drop table if exists {name}")
     spark.catalog.createTable(name, schema=columns, source="parquet")
-    if not node["contract"]["enforced"]:
+    if not node.get("contract", {}).get("enforced"):
         return None
     found = {column.name: column.dataType.simpleString() for column in columns}
     promised = {name: spark_type(column["data_type"]) for name, column in node["columns"].items()}
@@ -142,7 +142,8 @@ def test_the_ladders_one_statement_deletes_and_inserts(compiled: dict[str, list[
     with duckdb.connect() as connection:
         connection.execute("""
             create table held (source varchar, user_id varchar, events_count bigint, load_number bigint);
-            insert into held values ('shop', 'a', 1, 1), ('shop', 'a', 2, 1), ('shop', 'b', 3, 1), ('web', 'a', 4, 1);
+            insert into held
+            values ('shop', 'a', 1, 1), ('shop', 'a', 2, 1), ('shop', 'b', 3, 1), ('web', 'a', 4, 1);
             create view arrivals as
             select source, user_id, sum(events_count) as events_count, 2 as load_number
             from held where source = 'shop' and user_id = 'a' group by all

@@ -4,16 +4,6 @@ with definitions as (
     select * from {{ ref('stg_definitions__retention') }}
 ),
 
-events as (
-    select
-        source,
-        user_id,
-        event_name,
-        occurred_at,
-        delivery_number
-    from {{ ref('fct_events') }}
-),
-
 user_first_events as (
     select * from {{ ref('int_user_first_events') }}
 ),
@@ -46,7 +36,8 @@ first_of_name as (
         events.user_id,
         events.occurred_at,
         events.delivery_number
-    from events
+    -- Named here and below: the engine keeps all of a step that is read twice, and the log is the longest table there is.
+    from {{ ref('fct_events') }} as events
     inner join first_time_definitions on events.event_name = first_time_definitions.entry_event
     qualify row_number() over (
         partition by first_time_definitions.definition, events.source, events.user_id
@@ -83,7 +74,7 @@ recurring_entries as (
         events.user_id,
         events.occurred_at as entered_at,
         events.delivery_number
-    from events
+    from {{ ref('fct_events') }} as events
     inner join definitions
         on
             definitions.cohort_mode = 'recurring'

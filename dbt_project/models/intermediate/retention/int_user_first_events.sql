@@ -1,36 +1,23 @@
 {{ config(materialized='table') }}
 
-with events as (
+-- A user's first event opens a session: the first of those made here, or one of the log's own.
+with opening_events as (
     select * from {{ ref('fct_events') }}
-),
-
-first_times as (
-    select
-        source,
-        user_id,
-        min(occurred_at) as occurred_at
-    from events
-    group by source, user_id
+    where event_number = 1 and (session_number = 1 or is_own_session)
 )
 
--- Only events at a user's first instant are put in order.
 select
-    events.source,
-    events.user_id,
-    events.event_id,
-    events.event_name,
-    events.item_id,
-    events.device,
-    events.properties,
-    events.occurred_at,
-    events.delivery_number
-from events
-inner join first_times
-    on
-        events.source = first_times.source
-        and events.user_id = first_times.user_id
-        and events.occurred_at = first_times.occurred_at
+    source,
+    user_id,
+    event_id,
+    event_name,
+    item_id,
+    device,
+    properties,
+    occurred_at,
+    delivery_number
+from opening_events
 qualify row_number() over (
-    partition by events.source, events.user_id
-    order by events.delivery_number asc
+    partition by source, user_id
+    order by occurred_at asc, delivery_number asc
 ) = 1

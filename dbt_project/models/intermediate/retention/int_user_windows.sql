@@ -6,7 +6,8 @@ with user_days as (
     select
         *,
         -- Days until the next as-of date: activity on such a date itself belongs to the window after it.
-        {{ grid }} - {{ days_between("date '1900-01-01'", 'activity_date') }} % {{ grid }} as days_to_as_of
+        {{ grid }} - {{ days_between("date '1900-01-01'", 'activity_date') }} % {{ grid }} as days_to_as_of,
+        lead(activity_date) over (partition by source, user_id order by activity_date asc) as next_active_date
     from {{ ref('fct_user_days') }}
 ),
 
@@ -19,6 +20,7 @@ windows as (
             {{ date_plus('activity_date', 'days_to_as_of + ' ~ steps * grid) }} as as_of_date,
             activity_date,
             first_active_date,
+            next_active_date,
             events_count,
             {{ shift_left('1', 'days_to_as_of + ' ~ (steps * grid - 1)) }} as history_28
         from user_days
@@ -35,6 +37,8 @@ select
     as_of_date,
     min(first_active_date) as first_active_date,
     max(activity_date) as last_active_date,
+    -- That after the last day in the window: days in it that are followed by another one there don't count.
+    max(case when next_active_date >= as_of_date then next_active_date end) as next_active_date,
     cast(bit_or(history_28) as bigint) as history_28,
     cast(sum(events_count) as bigint) as events_28_count,
     cast(coalesce(sum(events_count) filter (where history_28 < 128), 0) as bigint) as events_7_count
