@@ -217,7 +217,7 @@
             {%- endfor -%}
         ) as varchar) as raw_text_in_place
     from read_parquet(
-        [{% for path in paths %}{{ quote_text(path) }}{{ ', ' if not loop.last }}{% endfor %}],
+        {{ text_list(paths) }},
         filename = 'path_of_the_file',
         file_row_number = true,
         hive_partitioning = false
@@ -249,8 +249,7 @@
             ),
             map('ignoreNullFields', 'false')
         ) as raw_text_in_place
-    {#- One pattern for all paths: SQL takes only one. #}
-    from parquet.`/{ {%- for path in paths %}{{ (path | replace('`', '``'))[1:] }}{{ ',' if not loop.last }}{% endfor -%} }`
+    from parquet.{{ pattern_of_files(paths) }}
 {%- endmacro %}
 
 {# A column's name as SQL, whatever it holds: {{ quote_column('Event "name"') }} #}
