@@ -123,7 +123,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("events", type=int, nargs="?", default=EVENTS)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
     parser.add_argument("--measure", nargs=2, metavar=("TOOL", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
@@ -132,8 +131,8 @@ def main() -> None:
         tool, file = arguments.measure
         print(json.dumps(TOOLS[tool](Path(file))))
         return
-    tools = [tool for tool in arguments.tools if tool != "chDB" or importlib.util.find_spec("chdb")]
-    if "chDB" in arguments.tools and "chDB" not in tools:
+    tools = [tool for tool in TOOLS if tool != "chDB" or importlib.util.find_spec("chdb")]
+    if "chDB" not in tools:
         print("chDB is not installed: `pip install chdb` adds it", flush=True)
     with tempfile.TemporaryDirectory() as name:
         for file in draw(Path(name), arguments.events):

@@ -119,7 +119,7 @@ def test_every_table_reads_as_in_the_warehouse(copied_warehouse: Path, lake: Pat
         tables = connection.execute(
             "select schema_name, table_name from duckdb_tables() where database_name = 'warehouse'"
         ).fetchall()
-        assert len(tables) == 18 and ("raw", "rejects") in tables
+        assert len(tables) == 20 and ("raw", "rejects") in tables
         for schema, table in tables:
             here, there = f"{schema}.{table}", f"warehouse.{schema}.{table}"
             described = [
