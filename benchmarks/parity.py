@@ -20,7 +20,8 @@ import duckdb
 from dbt.cli.main import dbtRunner
 
 from common.errors import UserError, listed, run_command
-from common.warehouse import open_warehouse, quote_identifier, warehouse_path
+from common.quoting import quote_identifier, quote_text
+from common.warehouse import open_warehouse, warehouse_path
 from ingest.__main__ import main as ingest
 
 # What lies on the edge of two roundings, such as 883 / 1024, is moved off it: the engines' logarithms differ
@@ -140,7 +141,7 @@ def check_names(duckdb_marts: set[str], spark_marts: set[str]) -> None:
 
 def compare_mart(connection: duckdb.DuckDBPyConnection, mart: str, spark: Path) -> Comparison:
     """Count the rows of a mart on both sides, and those without a match on the other."""
-    here, there = f"marts.{quote_identifier(mart)}", f"read_parquet('{spark}/*.parquet')"
+    here, there = f"marts.{quote_identifier(mart)}", f"read_parquet({quote_text(f'{spark}/*.parquet')})"
     columns = [name for name, *_ in connection.execute(f"describe from {here}").fetchall()]
     one, other = (printed(connection, relation, columns) for relation in (here, there))
     counts = [

@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drawn_warehouse import DbtRun, draw_log, in_own_process, load, run_dbt, use_warehouse
-from common.warehouse import open_warehouse, quote_identifier, warehouse_path
+from common.quoting import quote_identifier
+from common.warehouse import open_warehouse, warehouse_path
 
 EVENTS = [1e6, 1e7, 3e7, 1e8]
 MEMORY_LIMIT = "7GB"

@@ -5,7 +5,6 @@ Killed before the manifest is replaced, it never was.
 
 import contextlib
 import fcntl
-import os
 import shutil
 import time
 import uuid
@@ -16,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from tqdm import tqdm
 
 from common.errors import UserError
 from common.lake import (
@@ -36,6 +34,7 @@ from common.lake import (
 from common.lake_runs import export_runs, import_runs
 from common.lake_views import create_views
 from common.warehouse import CONFIG, connect, open_warehouse, warehouse_path
+from ingest.publishing.progress import Progress
 from ingest.publishing.tables import plan_table, warehouse_tables, write_table
 
 NOTHING = Lake("", "", ())
@@ -81,18 +80,22 @@ def publish(folder: Path) -> Publication:
     with open_warehouse(read_only=True) as warehouse:
         _check_warehouse(warehouse)
         with _writing(folder), _locked(folder):
-            before = read_lake(folder) if (folder / MANIFEST).exists() else NOTHING
+            before = _read_before(folder)
             # Told now, not after minutes of writing, that it is in use.
             connect(folder / DATABASE, CONFIG).close()
             tables = _write_tables(warehouse, folder, before)
             after = before if tables == before.tables else _new_lake(tables)
             with contextlib.closing(connect(folder / DATABASE, CONFIG)) as database:
-                # What a training run in the lake was killed before it had written it there.
+                # What training in the lake left in its DuckDB file alone when it was killed.
                 export_runs(database, folder)
                 runs_written = export_runs(warehouse, folder)
                 write_lake(folder, after)
                 _refresh(database, warehouse, folder, after)
     return _summary(folder, before, after, runs_written, time.monotonic() - started)
+
+
+def _read_before(folder: Path) -> Lake:
+    return read_lake(folder) if (folder / MANIFEST).exists() else NOTHING
 
 
 def _new_lake(tables: tuple[Table, ...]) -> Lake:
@@ -110,13 +113,14 @@ def _refuse(folder: Path) -> None:
             "published"
         )
     try:
-        others = os.listdir(folder)  # noqa: PTH208 - of no folder it it says what it is
+        others = list(folder.iterdir())
     except FileNotFoundError:
         return
     except OSError as error:
         raise UserError(f"{folder} can't be a lake ({error.strerror}): choose another folder") from error
     if others and not is_lake(folder):
         raise UserError(f"{folder} holds other things and is no lake: choose a new or an empty folder for it")
+    _read_before(folder)
 
 
 def _check_warehouse(connection: duckdb.DuckDBPyConnection) -> None:
@@ -171,17 +175,9 @@ def _write_tables(warehouse: duckdb.DuckDBPyConnection, folder: Path, before: La
     warehouse.execute("set preserve_insertion_order = false")
     warehouse.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     try:
-        with tqdm(
-            total=sum(table.rows for table in tables),
-            desc="publishing",
-            unit=" rows",
-            unit_scale=True,
-            disable=None,
-            delay=2,
-            leave=False,
-        ) as bar:
+        with Progress(warehouse, sum(table.rows for table in tables)) as progress:
             for table, planned in zip(found, tables, strict=True):
-                write_table(warehouse, table, planned, folder, bar.update)
+                write_table(warehouse, table, planned, folder, progress)
     except BaseException:
         _clear(folder, before)
         raise

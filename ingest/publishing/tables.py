@@ -1,7 +1,6 @@
 """The tables of a warehouse's `raw` and `truth` as Parquet: a folder per load, or one for the whole table."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +10,7 @@ import duckdb
 from common.errors import UserError
 from common.lake import SCHEMAS, SPARK_TYPES, Part, Table
 from common.quoting import quote_identifier, quote_text
+from ingest.publishing.progress import Progress
 
 BATCH = "_batch_id"
 # Large enough to be read in one go, small enough that several tasks share a large load.
@@ -97,9 +97,9 @@ def write_table(
     table: WarehouseTable,
     planned: Table,
     lake: Path,
-    on_rows: Callable[[int], object],
+    progress: Progress,
 ) -> None:
-    """Write those folders of a table that aren't there; `on_rows` is told the rows of each.
+    """Write those folders of a table that aren't there.
 
     Raises:
         OSError, duckdb.IOException: they can't be written.
@@ -107,14 +107,14 @@ def write_table(
     columns = ", ".join(_column(*column) for column in planned.columns.items() if column[0] != BATCH)
     select = f"select {columns} from {table.relation}"
     if not planned.partitioned_by:
-        _write(connection, select, lake / planned.folder)
-        on_rows(planned.rows)
+        with progress.over(planned.rows):
+            _write(connection, select, lake / planned.folder)
         return
     # There for whoever lists it, also while no load has rows in it.
     (lake / planned.folder).mkdir(parents=True, exist_ok=True)
     for part in planned.parts:
-        _write(connection, f"{select} where {BATCH} = {quote_text(part.batch_id)}", lake / part.folder)
-        on_rows(part.rows)
+        with progress.over(part.rows):
+            _write(connection, f"{select} where {BATCH} = {quote_text(part.batch_id)}", lake / part.folder)
 
 
 def _write(connection: duckdb.DuckDBPyConnection, select: str, folder: Path) -> None:

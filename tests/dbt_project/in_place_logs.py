@@ -1,4 +1,4 @@
-"""Parquet logs with every edge that one in place may have: kinds of columns, ways to write a time, repeats."""
+"""Parquet logs with every edge that one in place may have: kinds of columns, ways to write times, repeats."""
 
 import random
 import struct

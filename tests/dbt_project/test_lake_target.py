@@ -29,6 +29,7 @@ def lake(built_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         write_marts(built_warehouse, folder)
         patch.setenv("LAKE_PATH", str(folder))
         run_dbt("run", folder.parent / "dbt", "--target", "lake")
+        assert ingest(["publish", str(folder)]) == 0
     return folder
 
 
@@ -102,18 +103,19 @@ def test_programs_read_the_same_and_what_they_write_is_in_the_lake(
 def test_what_spark_has_not_built_or_built_from_another_version_is_one_line(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder in ("raw", "truth", "staging", "marts/dim_anime"):
-        shutil.copytree(lake / folder, tmp_path / "lake" / folder)
-    for name in ("lake.json", "lake.lock", "engagement.duckdb"):
-        shutil.copy(lake / name, tmp_path / "lake" / name)
-    older = tmp_path / "lake/marts/dim_games"
+    monkeypatch.setenv("LAKE_PATH", str(lake))
+    for name in ("dim_movies", "dim_games"):
+        (lake / "marts" / name).rename(tmp_path / name)
+    older = lake / "marts/dim_games"
     older.mkdir()
     with duckdb.connect() as connection:
         connection.execute(f"copy (select 'a' as game_id) to '{older}/part.parquet'")
-    monkeypatch.setenv("LAKE_PATH", str(tmp_path / "lake"))
     with pytest.raises(AssertionError) as failed:
         run_dbt("run", lake.parent / "dbt", "--target", "lake", "--select", "dim_games", "dim_movies")
-    missing = f"Spark has not built marts.dim_movies, there is no {tmp_path}/lake/marts/dim_movies/*.parquet"
+    shutil.rmtree(older)
+    for name in ("dim_movies", "dim_games"):
+        (tmp_path / name).rename(lake / "marts" / name)
     advice = "run `dbt build --target spark` first"
+    missing = f"Spark has not built marts.dim_movies, there is no {lake}/marts/dim_movies/*.parquet"
     assert f"{missing}: {advice}" in str(failed.value)
     assert f"marts.dim_games in the lake is of another version: {advice}" in str(failed.value)

@@ -1,9 +1,9 @@
 """A warehouse whose feature mart was made by hand, from a logistic world with a known true probability."""
 
-import re
 from pathlib import Path
 
 import duckdb
+import jinja2
 import numpy as np
 import polars as pl
 import pytest
@@ -63,9 +63,14 @@ def make_world(users: int = 300, views: int = 20, seed: int = 7) -> pl.DataFrame
 
 
 def create_ml_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Run the statements of the dbt macro that declares the tables of `ml`."""
-    text = re.sub(r"{#.*?#}|{%.*?%}", "", ML_TABLES.read_text(encoding="utf-8"), flags=re.DOTALL)
-    connection.execute(text)
+    """Make the tables of `ml` as the dbt macro declares them."""
+    declared: list[dict[str, list[str]]] = []
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals["return"] = declared.append
+    environment.from_string(ML_TABLES.read_text(encoding="utf-8")).module.ml_tables()
+    connection.execute("create schema if not exists ml")
+    for name, columns in declared[0].items():
+        connection.execute(f"create table if not exists ml.{name} ({', '.join(columns)})")
 
 
 def load_world(world: pl.DataFrame) -> None:

@@ -1,0 +1,110 @@
+"""The whole way on Spark: published, built with all tests, compared with DuckDB, trained and reported on."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reports.build import BUILD_FOLDER, build
+from tests.pipeline import PROJECT
+
+pytestmark = [pytest.mark.spark_build, pytest.mark.timeout(1800)]
+
+DBT = str(Path(sys.executable).with_name("dbt"))
+
+
+@dataclass(frozen=True)
+class Engines:
+    """A warehouse and its lake, each with the same marts."""
+
+    folder: Path
+
+    @property
+    def warehouse(self) -> Path:
+        return self.folder / "engagement.duckdb"
+
+    @property
+    def lake(self) -> Path:
+        return self.folder / "lake"
+
+    def run(self, *command: str, warehouse: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command on them; on the lake alone where it is given as the warehouse."""
+        paths = {
+            "WAREHOUSE_PATH": str(warehouse or self.warehouse),
+            "LAKE_PATH": str(self.lake),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder),
+        }
+        return subprocess.run(command, cwd=PROJECT, env=os.environ | paths, capture_output=True, text=True)
+
+    def python(self, module: str, *arguments: str, **options: Path) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", module, *arguments, **options)
+
+
+def succeed(result: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed."""
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def engines(has_spark: None, built_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Engines:
+    """Built on both, on Spark with all data and unit tests."""
+    engines = Engines(tmp_path_factory.mktemp("spark"))
+    shutil.copy(built_warehouse, engines.warehouse)
+    succeed(engines.python("ingest", "publish", str(engines.lake)))
+    succeed(engines.run(DBT, "--quiet", "build", "--target", "spark"))
+    return engines
+
+
+def test_both_engines_make_the_same_marts(engines: Engines) -> None:
+    told = succeed(engines.python("benchmarks.parity")).splitlines()
+    equal, of, count = told[-1].split()[:3]
+    assert of == "of" and equal == count and int(count) >= 50
+    # Scores that training wrote in DuckDB are what Spark's views read.
+    assert any(line.split() == ["rpt_calibration", "10", "10"] for line in told), told
+
+
+def test_both_engines_make_the_same_marts_of_other_settings(engines: Engines) -> None:
+    settings = {
+        "reporting_time_zone": "America/Santiago",
+        "session_gap_seconds": 600,
+        "last_day_is_complete": True,
+        "conversion_events": ["it's", "purchase"],
+        "churn_horizon_days": 14,
+    }
+    succeed(engines.python("benchmarks.parity", "--vars", json.dumps(settings)))
+
+
+def test_training_and_reports_work_on_what_spark_built(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeed(engines.run(DBT, "--quiet", "run", "--target", "lake"))
+    with duckdb.connect(engines.lake / "engagement.duckdb", read_only=True) as connection:
+        [(published,)] = connection.execute("select run_id from ml.model_runs").fetchall()
+        connection.execute("select count(*) from marts.rpt_headline_figures")
+    # A run is named after its data and settings: of the other engine's marts it is the same run.
+    assert published in succeed(engines.python("ml.train", warehouse=engines.lake))
+    succeed(engines.python("ml.train", "--seed", "7", warehouse=engines.lake))
+    query = "select count(*) as runs_count from {{ ref('stg_ml__model_runs') }}"
+    shown = engines.run(DBT, "--quiet", "show", "--inline", query, "--target", "spark", "--output", "json")
+    assert '"runs_count": 2' in succeed(shown)
+    monkeypatch.setenv("WAREHOUSE_PATH", str(engines.lake))
+    monkeypatch.chdir(tmp_path)
+    build()
+    assert "simulated" in (tmp_path / BUILD_FOLDER / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_mart_missing_on_one_side_is_told_in_one_line(engines: Engines) -> None:
+    with duckdb.connect(engines.warehouse) as connection:
+        connection.execute("drop table marts.dim_games")
+    result = engines.python("benchmarks.parity")
+    assert result.returncode == 2
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert line == "error: DuckDB has no dim_games: run `dbt build`"
