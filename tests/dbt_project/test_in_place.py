@@ -33,7 +33,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
         models = ["--resource-type", "model", "--resource-type", "seed"]
         selected = ["--select", "+stg_ingest__rejects", *(f"+{mart}" for mart in MARTS)]
         run_dbt("build", folder / "dbt", *models, *selected)
-        run_dbt("test", folder / "dbt", "--select", "assert_manifest_accounts_for_every_row")
+        tests = ["assert_manifest_accounts_for_every_row", "assert_loads_bring_the_events_they_count"]
+        run_dbt("test", folder / "dbt", "--select", *tests)
     return folder
 
 
