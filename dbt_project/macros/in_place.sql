@@ -318,8 +318,17 @@
     regexp_replace({{ text }}, '^\\p{Zs}+|\\p{Zs}+\\z', '')
 {%- endmacro %}
 
-{# Whether a number is one: {{ is_finite('price') }} #}
+{# Whether a double is a number: {{ is_finite('price') }} #}
 {% macro is_finite(number) -%}
+    {{ return(adapter.dispatch('is_finite')(number)) }}
+{%- endmacro %}
+
+{% macro default__is_finite(number) -%}
+    {#- Not by comparing: what a file says of its least and greatest leaves out NaN, and the engine goes by that. -#}
+    isfinite({{ number }})
+{%- endmacro %}
+
+{% macro spark__is_finite(number) -%}
     (abs({{ number }}) <= 1.7976931348623157e308)
 {%- endmacro %}
 

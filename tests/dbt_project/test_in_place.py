@@ -138,3 +138,29 @@ def test_spark_reads_the_same(both: Path, spark: Any, tmp_path: Path, names: set
         here = Counter(query(both, selected))
         there = Counter(map(tuple, spark.table(f"staging.{model}").select(*columns).collect()))
         assert here and (here - there, there - here) == (Counter(), Counter())
+
+
+def test_the_stream_grows_and_shrinks_with_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second file shares events with the first, and has them once that is taken out."""
+    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "both.duckdb"))
+    [log] = [log for log in LOGS if log.name == "kinds"]
+    first, second = map(str, log.write(tmp_path))
+    rows_loaded = []
+    for command in (
+        ["events", first, "--in-place", "--source", "shop", *log.flags],
+        ["events", second, "--in-place", "--source", "shop", *log.flags],
+        ["remove", "shop", "--file", "1.parquet"],
+    ):
+        assert ingest(command) == 0
+        run_dbt("run", tmp_path / "dbt", "--select", "+fct_events")
+        streamed = query(tmp_path, "select event_id, batch_id, properties from marts.fct_events order by all")
+        staged = query(
+            tmp_path, "select event_id, batch_id, properties from staging.stg_events__in_place order by all"
+        )
+        assert streamed == staged
+        rows_loaded.append(len(streamed))
+        assert [(len(streamed),)] == query(
+            tmp_path, "select sum(rows_loaded)::bigint from raw.load_manifest where is_current"
+        )
+    # Rows with a user are 96 of 120, and 139 of 174, of which 48 are met before.
+    assert rows_loaded == [96, 187, 139]
