@@ -37,7 +37,7 @@ class SparkRequirements(dbtPlugin):
             return
         missing = _missing_lake(os.environ.get("LAKE_PATH") or "lake")
         if os.environ.get("SPARK_REMOTE"):
-            # A server has a Java, memory and catalogue of its own, and warns of what it leaves of the profile.
+            # A server has a Java, memory and catalogue of its own, and warns of what it leaves unset.
             warnings.filterwarnings("ignore", message="Failed to set spark")
         else:
             missing = missing or _missing_java()
