@@ -69,7 +69,7 @@ def in_own_process(function: Callable[..., Result], *arguments: object) -> Resul
 def draw_log(folder: Path, events: int, memory_limit: str | None) -> int:
     """Draw a log of about so many events, beside the raw tables; how many there are."""
     with open_raw() as connection:
-        connection.execute(f"set memory_limit = '{memory_limit or '80%'}'")
+        connection.execute(f"set memory_limit = '{memory_limit or '80%'}'; set enable_progress_bar = false")
         connection.execute(ATTACH.format(file=folder / "log.duckdb"))
         connection.execute("select setseed(0.5)")
         users = round(events / EVENTS_A_USER * 1.195)
@@ -84,7 +84,7 @@ def draw_log(folder: Path, events: int, memory_limit: str | None) -> int:
 def load(folder: Path, rows: str, batch_id: str, loaded_at: str, memory_limit: str | None) -> None:
     """Land part of the log, the rows of a condition, as a load of its own."""
     with open_warehouse() as connection:
-        connection.execute(f"set memory_limit = '{memory_limit or '80%'}'")
+        connection.execute(f"set memory_limit = '{memory_limit or '80%'}'; set enable_progress_bar = false")
         connection.execute(ATTACH.format(file=folder / "log.duckdb"))
         [(count,)] = connection.execute(
             LOAD.format(batch_id=batch_id, loaded_at=loaded_at, rows=rows)

@@ -7,11 +7,12 @@ best of the rounds counts.
 
 - the project: `python -m ingest events`, then one `dbt build` of `fct_cohort_retention`, `fct_sessions` and
   all that they need, its start and parsing among the seconds
+- in place: the same of Parquet with `--in-place`, of which nothing is copied before it is built
 - DuckDB: the same by hand, nothing checked: ids, properties as JSON and a hash of each row, then one query
 - chDB (ClickHouse in the process; no part of the project: `pip install chdb`): the columns as they are, then
   one query
 
-The cells of all three, active users by cohort and days since, are compared for as many days as the project
+The cells of all, active users by cohort and days since, are compared for as many days as the project
 keeps, but for the log's last day, which is not over.
 """
 
@@ -156,6 +157,7 @@ def draw(folder: Path, events: int) -> list[Path]:
 
 def compare(file: Path, tools: Iterable[str], rounds: int) -> None:
     """Measure the tools in turn, as often as said, and print the best of each."""
+    tools = [tool for tool in tools if tool != IN_PLACE or file.suffix == ".parquet"]
     found: dict[str, list[dict]] = {tool: [] for tool in tools}
     for _ in range(rounds):
         for tool in tools:
@@ -165,7 +167,7 @@ def compare(file: Path, tools: Iterable[str], rounds: int) -> None:
     megabytes = file.stat().st_size / 1e6
     by_hand = found["DuckDB"][0]["cells"]
     last_day = max(cohort + days_since for cohort, days_since, _ in by_hand)
-    most_days = max(days_since for _, days_since, _ in found["project"][0]["cells"])
+    most_days = min(max(days_since for _, days_since, _ in results[0]["cells"]) for results in found.values())
     wanted = comparable(by_hand, last_day, most_days)
     for tool, results in found.items():
         best = min(results, key=lambda result: sum(result["seconds"].values()))
@@ -175,6 +177,7 @@ def compare(file: Path, tools: Iterable[str], rounds: int) -> None:
         print(
             f"{file.suffix[1:]} of {megabytes:,.0f} MB, {tool}: {sum(best['seconds'].values()):.1f} s "
             f"({steps}), peak memory {best['gigabytes']:.1f} GB, {differing} of {len(wanted):,} cells differ"
+            + (f", {best['stored']:,.0f} MB stored before the build" if "stored" in best else "")
             + (f"; {models}" if models else ""),
             flush=True,
         )
@@ -184,19 +187,18 @@ def comparable(cells: list[list[int]], last_day: int, most_days: int) -> Cells:
     return {tuple(cell) for cell in cells if cell[0] + cell[1] < last_day and cell[1] <= most_days}
 
 
-def by_project(file: Path) -> dict:
+def by_project(file: Path, *flags: str) -> dict:
     """The project's own commands, in a warehouse of their own."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"WAREHOUSE_PATH": f"{folder}/benchmark.duckdb", "DBT_TARGET_PATH": f"{folder}/target"}
         dbt = str(Path(sys.executable).with_name("dbt"))
         load = [sys.executable, "-m", "ingest", "events", str(file)]
-        load += [f"--{name}={value}" for name, value in FLAGS.items()]
+        load += [*(f"--{name}={value}" for name, value in FLAGS.items()), *flags]
         build = [dbt, "--quiet", "build", "--resource-type", "model", "--resource-type", "seed"]
         build += ["--select", *MODELS]
-        seconds = {
-            "ingest": seconds_of(lambda: subprocess.run(load, check=True, stdout=sys.stderr)),
-            "dbt": seconds_of(lambda: subprocess.run(build, check=True, stdout=sys.stderr)),
-        }
+        seconds = {"ingest": seconds_of(lambda: subprocess.run(load, check=True, stdout=sys.stderr))}
+        stored = Path(folder, "benchmark.duckdb").stat().st_size / 1e6
+        seconds["dbt"] = seconds_of(lambda: subprocess.run(build, check=True, stdout=sys.stderr))
         results = json.loads(Path(folder, "target", "run_results.json").read_text(encoding="utf-8"))[
             "results"
         ]
@@ -204,7 +206,13 @@ def by_project(file: Path) -> dict:
         with open_warehouse(read_only=True) as connection:
             cells = connection.execute(CELLS_OF_MART).fetchall()
     shown = {model: seconds for model, seconds in models.items() if seconds >= SHOWN_SECONDS}
-    return {"seconds": seconds, "models": shown, "cells": cells, "gigabytes": peak(resource.RUSAGE_CHILDREN)}
+    memory = peak(resource.RUSAGE_CHILDREN)
+    return {"seconds": seconds, "models": shown, "cells": cells, "gigabytes": memory, "stored": stored}
+
+
+def by_project_in_place(file: Path) -> dict:
+    """The same of a file that is read where it lies."""
+    return by_project(file, "--in-place")
 
 
 def by_duckdb(file: Path) -> dict:
@@ -257,7 +265,8 @@ def peak(who: int) -> float:
     return resource.getrusage(who).ru_maxrss / 1e6
 
 
-TOOLS = {"project": by_project, "DuckDB": by_duckdb, "chDB": by_chdb}
+IN_PLACE = "in place"
+TOOLS = {"project": by_project, IN_PLACE: by_project_in_place, "DuckDB": by_duckdb, "chDB": by_chdb}
 
 
 if __name__ == "__main__":

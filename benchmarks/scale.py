@@ -103,7 +103,7 @@ def read_views(memory_limit: str) -> dict[str, float]:
     """Seconds to read all rows and columns of each mart that is a view."""
     seconds = {}
     with open_warehouse(read_only=True) as connection:
-        connection.execute(f"set memory_limit = '{memory_limit}'")
+        connection.execute(f"set memory_limit = '{memory_limit}'; set enable_progress_bar = false")
         views = "select view_name from duckdb_views() where schema_name = 'marts' order by view_name"
         for (view,) in connection.execute(views).fetchall():
             started = time.perf_counter()

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 from dbt.flags import get_flags
@@ -35,9 +36,11 @@ class SparkRequirements(dbtPlugin):
         if flags.TARGET != "spark" or flags.WHICH not in COMMANDS:
             return
         missing = _missing_lake(os.environ.get("LAKE_PATH") or "lake")
-        # A Spark Connect server has a Java of its own.
-        if not missing and not os.environ.get("SPARK_REMOTE"):
-            missing = _missing_java()
+        if os.environ.get("SPARK_REMOTE"):
+            # A server has a Java, memory and catalogue of its own, and warns of what it leaves unset.
+            warnings.filterwarnings("ignore", message="Failed to set spark")
+        else:
+            missing = missing or _missing_java()
         if missing:
             raise DbtRuntimeError(missing)
 

@@ -10,6 +10,7 @@ from common.errors import UserError, run_command, terminal_safe
 from common.warehouse import open_warehouse, warehouse_path
 from ingest.landing.clickstream import ClickstreamOptions
 from ingest.landing.event_logs import LoadedLog, load_event_logs
+from ingest.landing.in_place import register_event_logs
 from ingest.landing.manifest import Batch, peek_current_batches, peek_event_logs
 from ingest.landing.removal import Removal
 from ingest.landing.viewing import NAME as VIEWING
@@ -78,7 +79,8 @@ def _run_events(arguments: argparse.Namespace) -> None:
     if arguments.no_header != bool(arguments.columns):
         raise UserError("--no-header and --columns belong together: name the columns of a CSV without header")
     paths = find_files(arguments.files)
-    loaded = load_event_logs(paths, options, arguments.max_rejects, replace=arguments.replace)
+    load = register_event_logs if arguments.in_place else load_event_logs
+    loaded = load(paths, options, arguments.max_rejects, replace=arguments.replace)
     if len(loaded.logs) < len(paths):
         count = len(paths) - len(loaded.logs)
         print(f"{count:,} of {len(paths):,} files loaded already: nothing to do for them")
@@ -226,6 +228,11 @@ def _add_events(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--replace", action="store_true", help="take out what was loaded of these files, and read them anew"
+    )
+    command.add_argument(
+        "--in-place",
+        action="store_true",
+        help="register Parquet files, and copy nothing: the models read them where they lie",
     )
     command.add_argument(
         "--no-header",

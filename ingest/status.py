@@ -3,7 +3,14 @@
 import duckdb
 
 from common.errors import UserError, terminal_safe
+from ingest.landing.files_in_place import changed_files
 
+REJECTS_IN_PLACE = """
+    union all
+    select batch_id, source, file_name, column_name, reason, rows_count, first_row_number
+    from raw.rejects_in_place
+"""
+WHERE_REJECTS_ARE = "raw.rejects; of files in place, once dbt has run: staging.stg_ingest__rejects"
 NUMBER_HEADINGS = frozenset({"read", "loaded", "rejected", "duplicate", "rows", "first in row"})
 
 
@@ -13,6 +20,10 @@ def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
     Raises:
         UserError: the file is a DuckDB database but no warehouse.
     """
+    # A warehouse made before files could be read in place has no registry of them.
+    has_registry = bool(
+        connection.execute("select 1 from duckdb_tables() where table_name = 'rejects_in_place'").fetchall()
+    )
     try:
         loads = connection.execute(
             """
@@ -26,12 +37,17 @@ def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
         ).fetchall()
         # A reason's text in brackets differs from row to row.
         rejects = connection.execute(
-            """
+            f"""
+            with rejects as (
+                select batch_id, source, file_name, column_name, reason, 1 as rows_count, row_number
+                from raw.rejects
+                {REJECTS_IN_PLACE if has_registry else ""}
+            )
             select
                 rejects.source, rejects.file_name, coalesce(rejects.column_name, '-'),
-                regexp_replace(rejects.reason, ' \\([^()]*\\)$', '') as kind, count(*) as row_count,
-                min(rejects.row_number)
-            from raw.rejects as rejects
+                regexp_replace(rejects.reason, ' \\([^()]*\\)$', '') as kind,
+                cast(sum(rejects.rows_count) as bigint) as row_count, min(rejects.row_number)
+            from rejects
             inner join raw.load_manifest as manifest on rejects.batch_id = manifest.batch_id
             where manifest.is_current
             group by all
@@ -47,8 +63,15 @@ def status_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
     headings = ("source", "origin", "file", "read", "loaded", "rejected", "duplicate", "loaded at")
     lines = _table(headings, loads)
     if rejects:
-        lines += ["", "rejected rows (all of them, as delivered: raw.rejects)"]
+        lines += ["", f"rejected rows (all of them, as delivered: {WHERE_REJECTS_ARE})"]
         lines += _table(("source", "file", "column", "reason", "rows", "first in row"), rejects)
+    changed = changed_files(connection) if has_registry else []
+    if changed:
+        lines += [
+            "",
+            "files that are read in place, and are not what they were",
+            *map(terminal_safe, changed),
+        ]
     return lines
 
 

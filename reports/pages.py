@@ -14,7 +14,7 @@ LOADED = Block(
     title="What is loaded",
     reading="Real rows come from a published file. Simulated rows and stand-ins are made by this project: "
     "they show that the method works, and say nothing about real people. Rows read are rows loaded, "
-    "rejected and duplicate together; each rejected row is kept with its reason in raw.rejects.",
+    "rejected and duplicate together; each rejected row is kept with its reason, see stg_ingest__rejects.",
     model="rpt_sources",
     order_by=("sort_order", "source"),
     columns=(

@@ -8,6 +8,11 @@ BUILT_BY_SPARK = """
     select schema_name, table_name
     from duckdb_tables()
     where schema_name in ('staging', 'intermediate', 'marts')
+    union all
+    -- On Spark these are tables.
+    select schema_name, view_name
+    from duckdb_views()
+    where view_name in ('stg_events__in_place', 'stg_ingest__rejects_in_place')
     order by all
 """
 

@@ -1,4 +1,4 @@
--- Nothing is lost on the way in: what the manifest says was rejected is in raw.rejects, unless it was taken back.
+-- Nothing is lost on the way in: what the manifest says was rejected is among the rejects, unless it was taken back.
 with loads as (
     select * from {{ ref('stg_ingest__loads') }}
 ),
@@ -7,7 +7,7 @@ rejects as (
     select
         batch_id,
         count(*) as rows_count
-    from {{ source('ingest', 'rejects') }}
+    from {{ ref('stg_ingest__rejects') }}
     group by batch_id
 )
 

@@ -1,18 +1,24 @@
 """Loads event logs: each file as a stream, then, once all of it is known, into `raw.events`."""
 
-import json
 import time
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from common.errors import UserError
+from ingest.landing.arrivals import (
+    LICENCE,
+    commonest_reject,
+    described,
+    is_read_alike,
+    prepare,
+    read_arrivals,
+)
 from ingest.landing.deliveries import check_reject_share
+from ingest.landing.files_in_place import is_in_place
 from ingest.landing.manifest import (
     Batch,
-    Stamp,
     current_batches,
     new_stamp,
     open_raw,
@@ -29,21 +35,14 @@ from ingest.reading.event_logs.statements import (
     HELD,
     INSERT_NEW,
     INSERT_REJECTS,
-    MACROS,
     NUMBERED,
     REPEATS,
     SAMPLED,
     create_arrivals,
 )
-from ingest.reading.event_logs.stream import open_stream
 from ingest.reading.files import sha256_of
 from ingest.reading.paths import file_name
 
-EARLIEST = datetime(1990, 1, 1)
-CLOCK_ERROR = timedelta(days=1)
-LICENCE = "as the file's owner says"
-# With what the reader itself holds, well below 1.5 GB for a file of any size: the rest spills to disk.
-MEMORY_LIMIT = "800MB"
 # A log whose new rows are nearly all of users at instants that the source holds was likely loaded before,
 # read in another way; so many rows tell.
 NEARLY_ALL = 0.9
@@ -100,9 +99,8 @@ def load_event_logs(
     loaded: list[LoadedLog] = []
     replaced = Removal([], [])
     with open_raw() as connection, transaction(connection):
-        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(MACROS)
-        _check_time_zone(connection, options.time_zone)
+        prepare(connection, options.time_zone)
+        _refuse_in_place(connection, options.source)
         if replace:
             replaced = _take_out(connection, paths, options.source)
         for log, its_columns in zip(logs, columns, strict=True):
@@ -111,10 +109,12 @@ def load_event_logs(
     return LoadedLogs(loaded, replaced)
 
 
-def _check_time_zone(connection: duckdb.DuckDBPyConnection, time_zone: str) -> None:
-    """Python knows zones that the engine doesn't, such as the machine's own, `localtime`."""
-    if not connection.execute("select 1 from pg_timezone_names() where name = ?", [time_zone]).fetchall():
-        raise UserError(f"--time-zone {time_zone}: no such time zone: say it like Europe/Berlin")
+def _refuse_in_place(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    if is_in_place(connection, source):
+        raise UserError(
+            f"{source} is read in place, and a source is either that or copied: choose another --source, or "
+            f"`python -m ingest remove {source}` first"
+        )
 
 
 def _take_out(connection: duckdb.DuckDBPyConnection, paths: list[Path], source: str) -> Removal:
@@ -140,9 +140,10 @@ def _load(
     if _is_loaded(connection, path, sha256, options):
         return None
     stamp = new_stamp(connection, source, sha256)
-    rows_read, rows_rejected = _read(connection, log, columns, options, sha256, stamp)
+    statement = create_arrivals(log, columns, options, sha256)
+    rows_read, rows_rejected = read_arrivals(connection, log, statement, stamp.loaded_at)
     if rows_rejected:
-        commonest = _commonest_reject(connection)
+        commonest = commonest_reject(connection)
         check_reject_share(path, rows_read, rows_rejected, commonest, max_rejects)
         connection.execute(INSERT_REJECTS, [stamp.batch_id, source, file_name(path)])
     rows_new, rows_held = _number(connection, source) if rows_read else (0, 0)
@@ -161,7 +162,7 @@ def _load(
         rows_rejected=rows_rejected,
         rows_duplicate=rows_read - rows_new - rows_rejected,
         load_seconds=time.monotonic() - started,
-        options=_described(options),
+        options=described(options),
     )
     record(connection, batch)
     return LoadedLog(batch, rows_held, _met_share(connection, batch))
@@ -177,40 +178,13 @@ def _is_loaded(
     """
     for batch in current_batches(connection, options.source):
         if batch.sha256 == sha256:
-            # What a load did not say is as it is unless said.
-            if json.loads(_described(EventLogOptions())) | json.loads(batch.options) == json.loads(
-                _described(options)
-            ):
+            if is_read_alike(options, batch.options):
                 return True
             raise UserError(
                 f"{path} is loaded as {options.source} already, read in another way: --replace reads it "
                 "anew, another --source keeps both"
             )
     return False
-
-
-def _described(options: EventLogOptions) -> str:
-    return json.dumps(asdict(options))
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection,
-    log: LogFile,
-    columns: Columns,
-    options: EventLogOptions,
-    sha256: str,
-    stamp: Stamp,
-) -> tuple[int, int]:
-    """Read all rows into `arrivals`; how many, and how many of them are no events."""
-    statement = create_arrivals(log, columns, options, sha256)
-    span = {"earliest": EARLIEST, "latest": stamp.loaded_at + CLOCK_ERROR}
-    # The statement finds `block` as the local variable it is.
-    with open_stream(log) as block:
-        if block is None:
-            return 0, 0
-        connection.execute(statement, span)
-    [counts] = connection.execute("select count(*), count(reason) from arrivals").fetchall()
-    return counts
 
 
 def _number(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[int, int]:
@@ -237,16 +211,3 @@ def _met_share(connection: duckdb.DuckDBPyConnection, batch: Batch) -> float:
     span = {"source": batch.source, "batch_id": batch.batch_id, "first": first, "last": last}
     [(met,)] = connection.execute(COUNT_MET, span).fetchall()
     return met / count if count else 0.0
-
-
-def _commonest_reject(connection: duckdb.DuckDBPyConnection) -> tuple[str, int, int]:
-    """The commonest reason, how often it is met, and in which row first."""
-    [commonest] = connection.execute("""
-        select reason, count(*) as row_count, min(_row_number)
-        from arrivals
-        where reason is not null
-        group by reason
-        order by row_count desc, reason
-        limit 1
-    """).fetchall()
-    return commonest

@@ -113,7 +113,7 @@ def peek_current_batches(source: str) -> list[Batch]:
 
 
 def peek_event_logs() -> list[Batch]:
-    """The current batches whose rows are in `raw.events`: logs of the user's own, or the generated one.
+    """The current batches of event logs: those of the user's own, copied or in place, or the generated one.
 
     Raises:
         UserError: as `peek_current_batches`.
@@ -121,7 +121,9 @@ def peek_event_logs() -> list[Batch]:
     if not is_file(warehouse_path()):
         return []
     with open_raw() as connection:
-        rows = connection.execute("select distinct source from raw.events order by source").fetchall()
+        rows = connection.execute(
+            "select source from raw.events union select source from raw.files_in_place order by source"
+        ).fetchall()
         return [batch for (source,) in rows for batch in current_batches(connection, source)]
 
 

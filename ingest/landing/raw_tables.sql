@@ -215,6 +215,37 @@ create table if not exists raw.events (
     _loaded_at timestamp not null
 );
 
+-- One row per file of an event log that is read where it lies: a load of its own, whose events no table here holds.
+-- Whether it is the file that was registered, its size and time tell (UTC, to the microsecond). mapping tells how its
+-- columns are read, as JSON; mapping_id is the same for files of a source that are read in the same way. content_sha256
+-- is there where it is part of what an event is known by. Of what the models need not look for: has_repeats, whether an
+-- id is met twice in the file; is_shared, whether one is in another file of the source too.
+create table if not exists raw.files_in_place (
+    batch_id varchar not null,
+    source varchar not null,
+    path varchar not null,
+    size_bytes bigint not null,
+    modified_at timestamp not null,
+    mapping_id varchar not null,
+    mapping varchar not null,
+    content_sha256 varchar,
+    first_event_id varchar,
+    last_event_id varchar,
+    has_repeats boolean not null,
+    is_shared boolean not null
+);
+
+-- One row per file in place, column and reason for which rows of it are no events: how many, and the first.
+create table if not exists raw.rejects_in_place (
+    batch_id varchar not null,
+    source varchar not null,
+    file_name varchar not null,
+    column_name varchar,
+    reason varchar not null,
+    rows_count bigint not null,
+    first_row_number bigint not null
+);
+
 -- One row per simulated user of the generated clickstream: the persona that drives them.
 create table if not exists truth.personas (
     source varchar not null,

@@ -7,6 +7,7 @@ import duckdb
 
 from common.errors import UserError, terminal_safe
 from ingest.landing.clickstream import retire_log
+from ingest.landing.files_in_place import forget_files, is_in_place
 from ingest.landing.manifest import Batch, current_batches, loaded_sources, retire, retire_batch
 from ingest.landing.viewing import NAME as VIEWING
 from ingest.landing.viewing import TABLES as VIEWING_TABLES
@@ -50,10 +51,13 @@ def remove_loads(connection: duckdb.DuckDBPyConnection, source: str, file_name: 
         if source == ANIME.name:
             chosen += current_batches(connection, VIEWING)
             _delete_source(connection, VIEWING)
+    batch_ids = [load.batch_id for load in chosen]
     # They are rows of the files too, as delivered.
-    connection.execute(
-        "delete from raw.rejects where list_contains(?, batch_id)", [[load.batch_id for load in chosen]]
-    )
+    connection.execute("delete from raw.rejects where list_contains(?, batch_id)", [batch_ids])
+    if is_in_place(connection, source):
+        forget_files(connection, source, batch_ids)
+        # What other files share with those is read from them now.
+        return Removal(chosen, [])
     return Removal(chosen, later_loads(loads, chosen))
 
 

@@ -20,6 +20,8 @@ def manifest(built_warehouse: Path) -> dict[str, Any]:
 # log that takes seconds.
 KEYS_TESTED_BELOW = {
     "stg_events__events": "fct_events",
+    "stg_events__in_place": "fct_events",
+    "stg_ingest__rejects_in_place": "stg_ingest__rejects",
     "int_events_unioned": "fct_events",
     "int_views_sessionized": "int_views_with_outcomes",
 }

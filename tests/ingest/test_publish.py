@@ -21,39 +21,44 @@ from ingest.landing.manifest import open_raw
 ROOT = Path(__file__).parents[2]
 EVENTS = "user_id,session_id,timestamp,event_type,metadata\n"
 FLAGS = ("--source", "shop")
-# Publishes in a process of its own for each kill, which comes before one of the calls that change a file or
-# ask a database: those before and after the manifest takes its place, the last, and others evenly spread.
+# Publishes in a process of its own for each kill. They come at steps of the code that publishes (a function
+# begins or ends, the system is asked to change a folder): before and after the manifest takes its place, at
+# the last, and at others evenly spread.
 KILLER = """
 import os, shutil, sys
 from pathlib import Path
 from ingest.publishing.publication import publish
 
-EFFECTS = {"replace", "mkdir", "rmdir", "unlink", "open"}
+CODE = ("/ingest/publishing/", "/common/lake", "/common/files")
 folder, spread = Path(sys.argv[1]), int(sys.argv[2])
 
 def run(lake, last):
     process = os.fork()
     if process:
         return os.waitpid(process, 0)[1]
-    effects = []
+    steps = []
     def profile(frame, event, function):
-        name, home = getattr(function, "__name__", ""), getattr(function, "__module__", "")
-        if event == "c_call" and (name == "execute" or home == "posix" and name in EFFECTS):
-            effects.append(name)
-            if len(effects) == last:
-                os._exit(9)
+        is_own = any(part in frame.f_code.co_filename for part in CODE)
+        if event in ("call", "return") and is_own and frame.f_code.co_name[0] != "<":
+            steps.append(frame.f_code.co_name)
+        elif event == "c_call" and getattr(function, "__module__", "") == "posix":
+            steps.append(function.__name__)
+        else:
+            return
+        if len(steps) == last:
+            os._exit(9)
     sys.setprofile(profile)
     publish(lake)
     sys.setprofile(None)
-    (folder / "effects").write_text(" ".join(effects))
+    (folder / "steps").write_text(" ".join(steps))
     os._exit(0)
 
 shutil.copytree(folder / "lake", folder / "lake-0")
 assert run(folder / "lake-0", None) == 0
-effects = (folder / "effects").read_text().split()
-replaced = effects.index("replace") + 1
-kills = {len(effects) * number // (spread + 1) for number in range(1, spread + 1)}
-for number, kill in enumerate(sorted(kills | {replaced, replaced + 1, len(effects)}), start=1):
+steps = (folder / "steps").read_text().split()
+replaced = steps.index("replace") + 1
+kills = {len(steps) * number // (spread + 1) for number in range(1, spread + 1)}
+for number, kill in enumerate(sorted(kills | {replaced, replaced + 1, len(steps)}), start=1):
     lake = folder / f"lake-{number}"
     shutil.copytree(folder / "lake", lake)
     assert run(lake, kill) == 9 << 8

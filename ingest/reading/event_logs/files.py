@@ -164,7 +164,9 @@ class ParquetLog(LogFile):
         with open_parquet(self.path) as file:
             bar = tqdm(total=file.metadata.num_rows, desc=self.path.name, disable=None, delay=2, leave=False)
             with bar:
-                for batch in file.iter_batches(BATCH_ROWS):
+                for record_batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns)):
+                    # The key `b` of a column `a` comes too where a column is called `a.b`.
+                    batch = record_batch.select(list(self.columns))
                     # Only so is it known that each text is one: what reads them next takes that for granted.
                     batch.validate(full=True)
                     numbers = pyarrow.array(np.arange(first, first + batch.num_rows))

@@ -110,6 +110,24 @@ COUNT_MET = """
 
 def create_arrivals(log: LogFile, columns: Columns, options: EventLogOptions, sha256: str) -> str:
     """SQL that makes the `arrivals` of a `block`. Parameters: earliest, latest."""
+    more = (
+        "user_id",
+        "session_id",
+        "event_name",
+        "item_id",
+        "occurred_at",
+        f"cast({log.properties(columns)} as varchar) as properties",
+        f"case when fault is not null then {log.raw_text} end as raw_text",
+    )
+    return f"create or replace temp table arrivals as {select_arrivals(log, columns, options, sha256, *more)}"
+
+
+def select_arrivals(log: LogFile, columns: Columns, options: EventLogOptions, sha256: str, *more: str) -> str:
+    """SQL of a `block`'s rows: what each is known by, or why it is no event. Parameters: earliest, latest.
+
+    Args:
+        more: SQL of what else is selected of them.
+    """
 
     def id_of(column: str | None) -> str:
         return "cast(null as varchar)" if column is None else log.id_text(column)
@@ -123,7 +141,6 @@ def create_arrivals(log: LogFile, columns: Columns, options: EventLogOptions, sh
     names = " ".join(f"when {code} then {name}" for code, (_, name, _) in faults)
     reasons = " ".join(f"when {code} then {reason}" for code, (_, _, reason) in faults)
     return f"""
-        create or replace temp table arrivals as
         with named as (
             select
                 *,
@@ -160,15 +177,9 @@ def create_arrivals(log: LogFile, columns: Columns, options: EventLogOptions, sh
                 given_id, made_id(user_id, session_id, event_name, item_id, occurred_at, {file})
             ) as event_id,
             given_id is not null as is_id_given,
-            user_id,
-            session_id,
-            event_name,
-            item_id,
-            occurred_at,
-            cast({log.properties(columns)} as varchar) as properties,
             case when fault is not null then cast(case fault {names} end as varchar) end as column_name,
             case when fault is not null then case fault {reasons} end end as reason,
-            case when fault is not null then {log.raw_text} end as raw_text
+            {", ".join(more)}
         from judged
     """
 

@@ -17,6 +17,8 @@ tags as (
 
 logged as (
     select * from {{ ref('stg_events__events') }}
+    union all
+    select * from {{ ref('stg_events__in_place') }}
 ),
 
 unioned as (

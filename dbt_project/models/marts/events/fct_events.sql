@@ -57,11 +57,14 @@ held as (
 {% endif %}
 events_to_cut as (
     select {{ cut_by }}
-    from arrivals
     {%- if is_incremental() %}
+        from arrivals
         union all
         select {{ cut_by }}
         from held
+    {%- else %}
+        -- Named again, as the whole log: the engine keeps all of a step that is read twice.
+        from {{ ref('int_events_unioned') }}
     {%- endif %}
 ),
 
