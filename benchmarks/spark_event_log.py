@@ -106,4 +106,8 @@ def partitioned_by(exchange: str) -> str:
     if "SinglePartition" in exchange:
         return "nothing"
     columns = re.search(r"(?:hash|range)partitioning\((.*), \d+\)", exchange)
-    return re.sub(r"#\d+L?|( ASC| DESC)?( NULLS (FIRST|LAST))?", "", columns[1]) if columns else "turns"
+    return (
+        re.sub(r"#\d+L?|, _groupingexpression|( ASC| DESC) NULLS (FIRST|LAST)", "", columns[1])
+        if columns
+        else "turns"
+    )

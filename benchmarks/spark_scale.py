@@ -39,8 +39,7 @@ EVENTS = [1e4, 1e6, 1e7]
 DUCKDB_MEMORY = "5GB"
 SPARK_MEMORY = "6g"
 BYTES_AN_EVENT = 1500
-# What a table tells of: models of a second, stages of a hundredth of all that tasks ran for.
-LEAST_SECONDS = 1.0
+# What a table tells of: models and stages whose tasks had a hundredth of what all had of the processors.
 LEAST_SHARE = 0.01
 CONFIGURATION = """
 spark.master local[2]
@@ -73,9 +72,10 @@ class Model:
         return sum(stage.spilled_bytes for stage in self.stages)
 
     @property
-    def single_seconds(self) -> float:
-        """Of stages with one task."""
-        return sum(stage.seconds for stage in self.stages if len(stage.task_seconds) == 1)
+    def single_share(self) -> float:
+        """What stages of one task had of the processors, by what all had; 0 where nothing ran."""
+        single = sum(stage.cpu_seconds for stage in self.stages if len(stage.task_seconds) == 1)
+        return single / self.cpu_seconds if single else 0.0
 
 
 @dataclass(frozen=True)
@@ -210,12 +210,12 @@ def peak_gigabytes() -> Iterator[list[float]]:
 
 
 def resident_bytes() -> int:
-    """What all processes below this one hold."""
+    """What all processes below this one hold; of a page that several share, each a part: Java forks itself."""
     held = 0
     for process in psutil.Process().children(recursive=True):
         try:
-            held += process.memory_info().rss
-        except psutil.NoSuchProcess:
+            held += process.memory_full_info().pss
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
             continue
     return held
 
@@ -274,10 +274,9 @@ def print_sizes(sizes: list[Measured]) -> None:
 
 
 def print_models(sizes: list[Measured]) -> None:
-    """A line for each model of a second, the longest first."""
+    """A line for each model that takes time where events are many, the one that takes most first."""
     least, largest = sizes[0], sizes[-1]
-    names = sorted(largest.models, key=lambda name: -largest.models[name].seconds)
-    timed = [name for name in names if largest.models[name].seconds >= LEAST_SECONDS]
+    timed = working_models(largest)
     rows = []
     for name in timed:
         models = [size.models[name] for size in sizes]
@@ -291,15 +290,22 @@ def print_models(sizes: list[Measured]) -> None:
                 f"{slope(sizes, [model.cpu_seconds for model in models]):.2f}",
                 f"{last.shuffled_bytes / largest.events:.0f}",
                 f"{last.spilled_bytes / largest.events:.0f}",
-                f"{last.single_seconds / last.seconds:.0%}",
+                f"{last.single_share:.0%}",
                 f"{largest.duckdb_seconds.get(name, math.nan):.1f} s",
             ]
         )
     titles = ["model", *(f"{size.events:,}" for size in sizes), f"fixed, as at {least.events:,}"]
     titles += ["slope", "of processors", "bytes shuffled an event", "spilled", "in one task", "DuckDB"]
     print_table(titles, rows)
-    rest = sum(largest.models[name].seconds for name in names if name not in timed)
-    print(f"{len(names) - len(timed)} more take less than {LEAST_SECONDS} s each, {rest:.0f} s together")
+    rest = [model.seconds for name, model in largest.models.items() if name not in timed]
+    print(f"{len(rest)} more are fixed cost, {sum(rest):.0f} s together")
+
+
+def working_models(size: Measured) -> list[str]:
+    """The models whose tasks had a share worth telling of the processors, the largest first."""
+    total = sum(model.cpu_seconds for model in size.models.values())
+    names = [name for name, model in size.models.items() if model.cpu_seconds >= LEAST_SHARE * total]
+    return sorted(names, key=lambda name: -size.models[name].cpu_seconds)
 
 
 def slope(sizes: list[Measured], seconds: list[float]) -> float:
@@ -334,12 +340,10 @@ def print_stages(size: Measured) -> None:
 
 
 def print_skew(plain: Measured, skewed: Measured) -> None:
-    """A line for each model of a second: without and with the user who has every hundredth event."""
+    """A line for each model that takes time: without and with the user who has every hundredth event."""
     rows = []
-    for name in sorted(skewed.models, key=lambda name: -skewed.models[name].seconds):
+    for name in working_models(skewed):
         one, other = plain.models[name], skewed.models[name]
-        if other.seconds < LEAST_SECONDS:
-            continue
         engines = [one.seconds, other.seconds, plain.duckdb_seconds[name], skewed.duckdb_seconds[name]]
         longest = [longest_by_median(model) for model in (one, other)]
         rows.append([f"`{name}`", *(f"{value:.1f} s" for value in engines), *longest])
