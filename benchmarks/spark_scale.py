@@ -210,7 +210,7 @@ def peak_gigabytes() -> Iterator[list[float]]:
 
 
 def resident_bytes() -> int:
-    """What all processes below this one hold; of a page that several share, each a part: Java forks itself."""
+    """What all processes below this one hold; of a shared page each a part, for Java forks."""
     held = 0
     for process in psutil.Process().children(recursive=True):
         try:
