@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,14 @@ from tests.pipeline import PROJECT, run_dbt
 pytestmark = pytest.mark.spark
 
 SPARK_TYPES = {"varchar": "string", "integer": "int"}
+# How often a model's plan may read a long table: each read of a union's branch is work done anew.
+READS = {
+    "int_user_windows": ("fct_user_days", 1),
+    "int_user_window_activity": ("fct_events", 1),
+    "fct_cohort_retention": ("int_cohort_returns", 1),
+    # Whoever was active, and what that changes later.
+    "fct_lifecycle_daily": ("fct_user_days", 2),
+}
 LADDER = ("fct_events", "int_sessions_aggregated", "fct_user_days")
 # What only Spark tells of: DuckDB runs all of these.
 PLANTED = {
@@ -116,6 +125,15 @@ def test_spark_understands_every_model_and_gives_the_types_it_promises(faults: d
     assert set(faults) == set(PLANTED), faults
     assert "UNRESOLVED_ROUTINE" in faults["planted_function"]
     assert "UNSUPPORTED_GENERATOR" in faults["planted_generator"]
+
+
+@pytest.mark.parametrize(("model", "table", "times"), [(model, *reads) for model, reads in READS.items()])
+def test_spark_reads_a_long_table_no_more_often_than_it_must(
+    spark: Any, faults: dict[str, str], compiled: dict[str, list[dict]], model: str, table: str, times: int
+) -> None:
+    [node] = [node for node in compiled["first"] if node["name"] == model]
+    plan = spark.sql(node["compiled_code"])._jdf.queryExecution().optimizedPlan().toString()
+    assert len(re.findall(rf"Relation \S+\.{table}\[", plan)) == times
 
 
 @pytest.mark.parametrize("model", LADDER)

@@ -44,20 +44,27 @@ days as (
     group by 1, 2, 3, 4
 ),
 
+-- Rows, not branches of a union: Spark would sort and count the log anew for each branch.
+stepped as (
+    select
+        *,
+        {{ explode_list(number_list(0, steps_in_window | last)) }} as step
+    from days
+),
+
 spread as (
-    {%- for steps in steps_in_window %}
-        select
-            source,
-            user_id,
-            {{ date_plus('activity_date', 'days_to_as_of + ' ~ steps * grid) }} as as_of_date,
-            items_{{ steps }}_count as items_count,
-            sessions_count
-        from days
-        {%- if steps * grid + grid > 28 %}
-            where days_to_as_of + {{ steps * grid }} <= 28
-        {%- endif %}
-        {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+    select
+        source,
+        user_id,
+        {{ date_plus('activity_date', 'days_to_as_of + step * ' ~ grid) }} as as_of_date,
+        case step
+            {%- for steps in steps_in_window %}
+                when {{ steps }} then items_{{ steps }}_count
+            {%- endfor %}
+        end as items_count,
+        sessions_count
+    from stepped
+    where days_to_as_of + step * {{ grid }} <= 28
 )
 
 select

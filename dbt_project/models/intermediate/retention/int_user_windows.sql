@@ -11,24 +11,28 @@ with user_days as (
     from {{ ref('fct_user_days') }}
 ),
 
--- A day lies in the 28 days before each of the next as-of dates: bit 0 is the day before the date.
+-- A day lies in the 28 days before each of the next as-of dates. Rows, not branches of a union: Spark would sort the
+-- days anew for each branch.
+stepped as (
+    select
+        *,
+        {{ explode_list(number_list(0, 27 // grid)) }} as step
+    from user_days
+),
+
+-- Bit 0 is the day before the date.
 windows as (
-    {%- for steps in range((27 // grid) + 1) %}
-        select
-            source,
-            user_id,
-            {{ date_plus('activity_date', 'days_to_as_of + ' ~ steps * grid) }} as as_of_date,
-            activity_date,
-            first_active_date,
-            next_active_date,
-            events_count,
-            {{ shift_left('1', 'days_to_as_of + ' ~ (steps * grid - 1)) }} as history_28
-        from user_days
-        {%- if steps * grid + grid > 28 %}
-    where days_to_as_of + {{ steps * grid }} <= 28
-    {%- endif %}
-        {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+    select
+        source,
+        user_id,
+        {{ date_plus('activity_date', 'days_to_as_of + step * ' ~ grid) }} as as_of_date,
+        activity_date,
+        first_active_date,
+        next_active_date,
+        events_count,
+        {{ shift_left('1', 'days_to_as_of + step * ' ~ grid ~ ' - 1') }} as history_28
+    from stepped
+    where days_to_as_of + step * {{ grid }} <= 28
 )
 
 select

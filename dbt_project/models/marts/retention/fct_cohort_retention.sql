@@ -37,38 +37,34 @@ counted as (
     group by 1, 2, 3, 4, 5, 6
 ),
 
+-- What a count changes, in three periods: in its own, whoever returns; and "on or after" from the first period it
+-- counts for, until after the last. Rows, not branches of a union: Spark would find all returns anew for each branch.
+stepped as (
+    select
+        *,
+        {{ explode_list(number_list(0, 2)) }} as step
+    from counted
+),
+
 changes as (
     select
         definition,
         source,
         cohort_grain,
         cohort_date,
-        period_index,
-        users_count as active_count,
-        0 as on_or_after_change
-    from counted
-    union all
-    select
-        definition,
-        source,
-        cohort_grain,
-        cohort_date,
-        since_period_index as period_index,
-        0 as active_count,
-        users_count as on_or_after_change
-    from counted
-    where period_index > 0
-    union all
-    select
-        definition,
-        source,
-        cohort_grain,
-        cohort_date,
-        period_index + 1 as period_index,
-        0 as active_count,
-        -users_count as on_or_after_change
-    from counted
-    where period_index > 0
+        case step
+            when 0 then period_index
+            when 1 then since_period_index
+            else period_index + 1
+        end as period_index,
+        case when step = 0 then users_count else 0 end as active_count,
+        case step
+            when 0 then 0
+            when 1 then users_count
+            else -users_count
+        end as on_or_after_change
+    from stepped
+    where step = 0 or period_index > 0
 ),
 
 changes_by_period as (

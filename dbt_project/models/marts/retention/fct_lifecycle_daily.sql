@@ -33,62 +33,54 @@ active as (
     group by 1, 2
 ),
 
--- Being active counts for the days until one is active again, or until the window is over: +1 on the day itself, -1 on
--- the day after the last. Users of a trailing window are the running sum.
+-- What being active changes, in seven steps. Rows, not branches of a union: Spark would count the user-days anew for
+-- each branch.
+stepped as (
+    select
+        *,
+        {{ explode_list(number_list(0, 6)) }} as step
+    from by_gap
+),
+
+-- Being active counts for the days until one is active again, or until the window is over: +1 on the day itself (step
+-- 0), -1 on the day after the last (1 and 2). Who was active within the window before counts already, and on from the
+-- day on which that would have been over (3 and 4). Users of a trailing window are the running sum.
+-- Dormant from the day on which the window since the last activity is over (5), unless active until then (6).
 changes as (
     select
         source,
-        activity_date as change_date,
-        active_count as in_7_days_change,
-        active_count as in_28_days_change,
-        0 as dormant_count
-    from active
-    {%- for days, column in [(7, 'in_7_days'), (28, 'in_28_days')] %}
-        union all
-        select
-            source,
-            activity_date + {{ days }} as change_date,
-            {{ '-active_count' if days == 7 else '0' }} as in_7_days_change,
-            {{ '-active_count' if days == 28 else '0' }} as in_28_days_change,
-            0 as dormant_count
-        from active
-        union all
-        select
-            source,
-            activity_date as change_date,
-            {{ '-users_count' if days == 7 else '0' }} as in_7_days_change,
-            {{ '-users_count' if days == 28 else '0' }} as in_28_days_change,
-            0 as dormant_count
-        from by_gap
-        where gap_days < {{ days }}
-        union all
-        select
-            source,
-            {{ date_plus('activity_date', days ~ ' - gap_days') }} as change_date,
-            {{ 'users_count' if days == 7 else '0' }} as in_7_days_change,
-            {{ 'users_count' if days == 28 else '0' }} as in_28_days_change,
-            0 as dormant_count
-        from by_gap
-        where gap_days < {{ days }}
-    {%- endfor %}
-    -- Dormant from the day on which the window since the last activity is over, unless active until then.
-    union all
-    select
-        source,
-        activity_date + {{ window }} as change_date,
-        0 as in_7_days_change,
-        0 as in_28_days_change,
-        active_count as dormant_count
-    from active
-    union all
-    select
-        source,
-        {{ date_plus('activity_date', window ~ ' - gap_days') }} as change_date,
-        0 as in_7_days_change,
-        0 as in_28_days_change,
-        -users_count as dormant_count
-    from by_gap
-    where gap_days <= {{ window }}
+        case step
+            when 0 then activity_date
+            when 1 then activity_date + 7
+            when 2 then activity_date + 28
+            when 3 then {{ date_plus('activity_date', '7 - gap_days') }}
+            when 4 then {{ date_plus('activity_date', '28 - gap_days') }}
+            when 5 then activity_date + {{ window }}
+            else {{ date_plus('activity_date', window ~ ' - gap_days') }}
+        end as change_date,
+        case
+            when step = 0 and not coalesce(gap_days < 7, false) then users_count
+            when step = 1 then -users_count
+            when step = 3 then users_count
+            else 0
+        end as in_7_days_change,
+        case
+            when step = 0 and not coalesce(gap_days < 28, false) then users_count
+            when step = 2 then -users_count
+            when step = 4 then users_count
+            else 0
+        end as in_28_days_change,
+        case
+            when step = 5 then users_count
+            when step = 6 then -users_count
+            else 0
+        end as dormant_count
+    from stepped
+    where
+        step in (0, 1, 2, 5)
+        or (step = 3 and gap_days < 7)
+        or (step = 4 and gap_days < 28)
+        or (step = 6 and gap_days <= {{ window }})
 ),
 
 changes_by_day as (
