@@ -55,9 +55,15 @@ def succeed(result: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="module")
 def engines(has_spark: None, built_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Engines:
-    """Built on both, on Spark with all data and unit tests."""
+    """Built on both, on Spark with all data and unit tests, of one more log that is read where it lies."""
     engines = Engines(tmp_path_factory.mktemp("spark"))
     shutil.copy(built_warehouse, engines.warehouse)
+    log = engines.folder / "log.parquet"
+    with duckdb.connect(engines.warehouse) as connection:
+        connection.execute(f"copy (select user_id, event_name, occurred_at from raw.events) to '{log}'")
+    columns = ["--user", "user_id", "--event", "event_name", "--at", "occurred_at"]
+    succeed(engines.python("ingest", "events", str(log), "--in-place", "--source", "shop", *columns))
+    succeed(engines.run(DBT, "--quiet", "run"))
     succeed(engines.python("ingest", "publish", str(engines.lake)))
     succeed(engines.run(DBT, "--quiet", "build", "--target", "spark"))
     return engines

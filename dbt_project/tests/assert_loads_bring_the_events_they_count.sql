@@ -1,5 +1,5 @@
--- What the manifest says a load of an event log brought is what the stream has of it: the counts of a file in place come
--- from ingest, its events from the models' own reading of it.
+-- What the manifest says a load of an event log brought is what the stream has of it: the counts of a file in place
+-- come from ingest, its events from the models' own reading of it.
 with loads as (
     select * from {{ ref('stg_ingest__loads') }}
 ),

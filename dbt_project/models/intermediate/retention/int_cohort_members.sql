@@ -36,7 +36,7 @@ first_of_name as (
         events.user_id,
         events.occurred_at,
         events.delivery_number
-    -- Named here and below: the engine keeps all of a step that is read twice, and the log is the longest table there is.
+    -- Named here and below: the engine keeps all of a step that is read twice.
     from {{ ref('fct_events') }} as events
     inner join first_time_definitions on events.event_name = first_time_definitions.entry_event
     qualify row_number() over (

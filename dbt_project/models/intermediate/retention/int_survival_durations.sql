@@ -99,7 +99,7 @@ begun_titles as (
         anime_id,
         count(*) as runs_count
     from title_runs
-    group by anime_id
+    group by 1
 ),
 
 popular_titles as (

@@ -34,12 +34,12 @@ days as (
         activity_date,
         days_to_as_of,
         count_if(event_number = 1) as sessions_count,
-        {%- for steps in steps_in_window %}
-            count_if(
-                item_id is not null and coalesce(days_to_as_of + {{ steps * grid }} <= days_to_next, true)
-            ) as items_{{ steps }}_count
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+    {%- for steps in steps_in_window %}
+        count_if(
+            item_id is not null and coalesce(days_to_as_of + {{ steps * grid }} <= days_to_next, true)
+        ) as items_{{ steps }}_count
+        {{- ',' if not loop.last }}
+    {%- endfor %}
     from with_distance
     group by 1, 2, 3, 4
 ),

@@ -4,8 +4,8 @@ with sessions as (
     select * from {{ ref('int_sessions_aggregated') }}
 ),
 
--- Where no session of the source ever reached a goal, the source has none to reach. Named again: the engine keeps all of
--- a step that is read twice.
+-- Where no session of the source ever reached a goal, the source has none to reach. Named again: the engine keeps all
+-- of a step that is read twice.
 sources_with_goals as (
     select distinct source from {{ ref('int_sessions_aggregated') }}
     where has_reached_goal
