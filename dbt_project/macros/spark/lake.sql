@@ -104,3 +104,13 @@
         'create schema if not exists ' ~ relation.schema ~ ' location ' ~ quote_text(lake_path() ~ '/' ~ relation.schema)
     ) -%}
 {%- endmacro %}
+
+{#
+    Where a table's files lie, below its schema's folder. Said, so that what a build left there that was stopped half-way is
+    written over (spark.sql.legacy.allowNonEmptyLocationInCTAS); Spark refuses a folder that it chose itself.
+#}
+{% macro spark__location_clause() -%}
+    {%- if config.get('file_format') == 'parquet' -%}
+        location {{ quote_text(model.alias) }}
+    {%- endif -%}
+{%- endmacro %}

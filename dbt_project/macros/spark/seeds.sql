@@ -11,7 +11,7 @@
         {%- endfor -%}
         {%- do rows.append('(' ~ values | join(', ') ~ ')') -%}
     {%- endfor -%}
-    {%- set statement = 'insert into ' ~ this ~ ' values ' ~ rows | join(', ') -%}
+    {%- set statement = 'insert overwrite ' ~ this ~ ' values ' ~ rows | join(', ') -%}
     {%- do run_query(statement) -%}
     {%- do return(statement) -%}
 {%- endmacro %}
