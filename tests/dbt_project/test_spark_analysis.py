@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dbt.cli.main import dbtRunner
 
 from ingest.__main__ import main as ingest
 from tests.pipeline import PROJECT, run_dbt
@@ -175,3 +176,22 @@ def test_the_ladders_one_statement_deletes_and_inserts(compiled: dict[str, list[
             ("shop", "c", 5, 2),
             ("web", "a", 4, 1),
         ]
+
+
+def test_a_session_in_another_time_zone_is_refused(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lake.json").write_text('{"lake_version": 1}\n')
+    profile = (PROJECT / "profiles.yml").read_text()
+    berlin = profile.replace("timeZone: UTC", "timeZone: Europe/Berlin")
+    assert berlin != profile
+    (tmp_path / "profiles.yml").write_text(berlin)
+    monkeypatch.setenv("LAKE_PATH", str(tmp_path))
+    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(tmp_path), "--target-path", str(tmp_path)]
+    command = ["--quiet", "--log-path", str(tmp_path), "run", "--target", "spark"]
+    try:
+        result = dbtRunner().invoke([*command, *folders, "--select", "stg_ingest__loads"])
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    told = "the Spark session is in the time zone Europe/Berlin and would cut days there: set spark.sql."
+    assert not result.success and told in str(result.exception)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from dbt.cli.main import dbtRunner
 
+from common.lake import VERSION
+from dbt_project import LAKE_VERSION
 from tests.pipeline import PROJECT
 
 pytestmark = [
@@ -66,6 +68,12 @@ def test_a_lake_that_was_published_by_half(refused: Callable[[Path], str], tmp_p
     (tmp_path / "half" / "raw").mkdir(parents=True)
     assert "never published to its end (it has no lake.json)" in refused(tmp_path / "half")
     assert [path.name for path in (tmp_path / "half").iterdir()] == ["raw"]
+
+
+def test_the_version_that_is_published_is_the_one_that_is_read() -> None:
+    macro = (PROJECT / "dbt_project" / "macros" / "spark" / "lake.sql").read_text()
+    assert LAKE_VERSION == VERSION
+    assert f"head.lake_version != {VERSION}" in macro
 
 
 @pytest.mark.parametrize("head", [{"lake_version": 2}, {"lake_version": "1.0"}])
