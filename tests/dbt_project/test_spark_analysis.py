@@ -64,17 +64,25 @@ def compiled(
 
 
 @pytest.fixture(scope="module")
-def faults(spark: Any, compiled: dict[str, list[dict]]) -> dict[str, str]:
+def faults(spark: Any, compiled: dict[str, list[dict]]) -> Iterator[dict[str, str]]:
     """What Spark says to each model, in the order of building; those it understands are not in it."""
     nodes = {
         node["unique_id"]: node for node in compiled["first"] if node["resource_type"] in ("model", "seed")
     }
+    forget_schemas(spark)
     found: dict[str, str] = {}
     for node in in_order(nodes):
         fault = declare(spark, node)
         if fault:
             found[node["name"]] = fault
-    return found
+    yield found
+    forget_schemas(spark)
+
+
+def forget_schemas(spark: Any) -> None:
+    """The session is shared: what other tests built in it lies elsewhere, and would be in the way."""
+    for schema in ("staging", "intermediate", "marts"):
+        spark.sql(f"drop database if exists {schema} cascade")
 
 
 def in_order(nodes: dict[str, dict]) -> Iterator[dict]:
