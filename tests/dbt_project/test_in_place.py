@@ -16,8 +16,6 @@ LOGS = logs()
 NAMES = [log.name for log in LOGS]
 MARTS = ("fct_events", "fct_sessions", "fct_user_days", "fct_cohort_retention")
 STAGED = ("stg_events__in_place", "stg_ingest__rejects_in_place")
-# Of these each kind of column and way to write a time has one.
-QUICK_ON_SPARK = {"kinds", "texts", "given_ids", "json"}
 # What differs between two loads, whatever they hold.
 OF_THE_LOAD = {"source", "batch_id", "load_number", "revision", "delivery_number", "loaded_at"}
 
@@ -110,18 +108,10 @@ def test_files_without_events_met_twice_are_read_without_a_look_for_such(both: P
     assert "/kinds/" in to_number and "/kinds/" not in plain
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        pytest.param(QUICK_ON_SPARK, marks=pytest.mark.spark, id="quick"),
-        pytest.param(
-            set(NAMES) - QUICK_ON_SPARK, marks=[pytest.mark.spark, pytest.mark.spark_build], id="rest"
-        ),
-    ],
-)
-def test_spark_reads_the_same(both: Path, spark: Any, tmp_path: Path, names: set[str]) -> None:
-    """Over a lake that was published from the warehouse, with the registry of some of the logs."""
-    chosen = ", ".join(f"'{name}_in_place'" for name in names)
+@pytest.mark.spark_build
+def test_spark_reads_the_same(both: Path, spark: Any, tmp_path: Path) -> None:
+    """Over a lake that was published from the warehouse, with the registry of the logs."""
+    chosen = ", ".join(f"'{name}_in_place'" for name in NAMES)
     shutil.copy(both / "both.duckdb", tmp_path / "some.duckdb")
     with duckdb.connect(str(tmp_path / "some.duckdb")) as connection:
         connection.execute(f"delete from raw.files_in_place where source not in ({chosen})")
