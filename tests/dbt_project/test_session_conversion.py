@@ -38,8 +38,10 @@ def connection(built_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def shop_log(seed: int) -> pl.DataFrame:
-    """Two shops, and a log where nobody buys. Of each, every other user has sessions of the log's own: several
-    at a time, and resumed after days. Many events share their instant; traits change after the first event."""
+    """Two shops, and a log where nobody buys; many events share their instant, traits change after the first.
+
+    Every other user has sessions of the log's own: several at a time, and resumed after days.
+    """
     random = np.random.default_rng(seed)
     names = ["home", "view", "view", "cart", "purchase"]
     rows = []

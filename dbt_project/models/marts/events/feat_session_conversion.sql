@@ -25,16 +25,8 @@ user_days as (
     from {{ ref('fct_user_days') }}
 ),
 
-segments as (
-    select
-        source,
-        user_id,
-        max(case when segment_name = 'channel' then segment_value end) as channel,
-        max(case when segment_name = 'country' then segment_value end) as country,
-        max(case when segment_name = 'plan' then segment_value end) as plan
-    from {{ ref('int_user_segments') }}
-    where segment_name in ('channel', 'country', 'plan')
-    group by source, user_id
+users as (
+    select * from {{ ref('dim_users') }}
 )
 
 select
@@ -75,9 +67,9 @@ select
         as user_days_since_previous_session,
     cast(user_days.events_count as bigint) as user_events_count,
     openings.device,
-    segments.channel,
-    segments.country,
-    segments.plan
+    users.channel,
+    users.country,
+    users.plan
 from openings
 inner join outcomes
     on
@@ -96,4 +88,4 @@ inner join user_days
         openings.source = user_days.source
         and openings.user_id = user_days.user_id
         and {{ reporting_date('openings.started_at') }} = user_days.activity_date
-left join segments on openings.source = segments.source and openings.user_id = segments.user_id
+inner join users on openings.source = users.source and openings.user_id = users.user_id
