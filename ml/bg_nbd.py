@@ -55,7 +55,7 @@ class BgNbd:
         return expit(self._log_odds_alive(x, t_x, t))
 
     def p_returns(self, horizon: float, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
-        """(n,) probabilities that the users come within `horizon` units of time from now: not churned by then.
+        """(n,) probabilities that the users come within `horizon` units of time from now.
 
         Raises:
             UserError: a history is impossible, or the horizon is not 0 or more.

@@ -8,20 +8,25 @@ with goals as (
     group by source, user_id, is_own_session, session_id
 ),
 
-starts as (
-    select
-        source,
-        user_id,
-        is_own_session,
-        session_id,
-        occurred_at,
-        delivery_number
-    from {{ ref('fct_events') }}
-    where event_number = 1 and source in (select source from goals)
+sources_with_goals as (
+    select distinct source from goals
 ),
 
--- A session counts from its first event, a conversion from its own moment: sessions of a log's own may lie in one another,
--- and whether one of them is over yet, nobody knows.
+starts as (
+    select
+        events.source,
+        events.user_id,
+        events.is_own_session,
+        events.session_id,
+        events.occurred_at,
+        events.delivery_number
+    from {{ ref('fct_events') }} as events
+    inner join sources_with_goals on events.source = sources_with_goals.source
+    where events.event_number = 1
+),
+
+-- A session counts from its first event, a conversion from its own moment: sessions of a log's own may lie in one
+-- another, and whether one of them is over yet, nobody knows.
 moments as (
     select
         source,

@@ -81,7 +81,7 @@ select
     known.user_id,
     known.is_own_session,
     known.session_id,
-    case when known.known_at is not null then known.has_converted end as converts,
+    case when known.known_at is not null then known.has_converted end as has_converted,
     known.known_at,
     {{ split_by_time(
         moment='known.reached_at',

@@ -46,7 +46,7 @@ select
     openings.started_at,
     openings.reached_at as as_of,
     outcomes.known_at as label_known_at,
-    outcomes.converts as label,
+    outcomes.has_converted as label,
     outcomes.split,
     openings.first_event,
     openings.previous_event,
