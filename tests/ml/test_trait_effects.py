@@ -101,9 +101,9 @@ def test_intervals_hold_the_planted_effect_where_the_naive_ones_do_not() -> None
 
 def test_one_of_its_two_models_is_enough_for_the_doubly_robust_estimate() -> None:
     """The logistic regression alone is wrong where the outcome is none."""
-    held = np.zeros((60, 2), bool)
-    for seed in range(60):
-        world = make_world(seed, users=600, curved=True)
+    held = np.zeros((40, 2), bool)
+    for seed in range(40):
+        world = make_world(seed, users=400, curved=True)
         arrays = (world.outcome, world.trait, world.covariates, world.clusters)
         held[seed] = [
             holds(effect, world.effect)
@@ -134,7 +134,7 @@ def test_a_user_counted_twice_tells_nothing_new() -> None:
 
 
 def test_the_planted_effect_of_the_generated_clickstream_is_found() -> None:
-    log = simulate_clickstream(replace(load_config(), users=3_000), seed=42)
+    log = simulate_clickstream(replace(load_config(), users=2_000), seed=42)
     traits = {
         name: pl.col("properties").first().str.json_path_match(f"$.{name}") for name in ("country", "plan")
     }
