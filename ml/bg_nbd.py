@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaincinv, digamma, expit, gammaln, hyp2f1
+from threadpoolctl import threadpool_limits
 
 from common.errors import UserError
 
@@ -123,10 +124,12 @@ def fit_bg_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> BgNb
         value, slope = _log_likelihood(np.exp(logs), *histories.T, counts)
         return -value / len(x), -slope * np.exp(logs) / len(x)
 
-    fits = [
-        minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[BOUNDS] * 4, options={"ftol": 1e-13})
-        for start in STARTS
-    ]
+    # Of several threads, sums would have other last digits.
+    with threadpool_limits(1):
+        fits = [
+            minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[BOUNDS] * 4, options={"ftol": 1e-13})
+            for start in STARTS
+        ]
     best = min(fits, key=lambda fit: fit.fun)
     r, alpha, a, b = np.exp(best.x)
     # In the caller's unit each of the x times has a density that is smaller by it.

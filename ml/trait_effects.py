@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from common.errors import UserError
 from common.quoting import quote_identifier
@@ -22,7 +23,7 @@ from common.quoting import quote_identifier
 LEVEL = 0.95
 FOLDS = 5
 # Ways to cut the users into folds: one in which all of a rare kind fall into one fold must not decide.
-CUTS = 5
+CUTS = 3
 # Users with and without the trait, each, below which an interval says nothing: a fifth of them is a fold.
 MINIMUM_USERS = 20
 # A probability of the trait nearer to 0 or 1 counts as this: one session never weighs more than 50.
@@ -72,11 +73,13 @@ def trait_effects(
         UserError: an input has missing or infinite values or another length, the outcome or the trait is the
             same everywhere, or fewer than 20 users have the trait, or have it not.
     """
-    return [
-        naive_difference(outcome, trait, clusters),
-        logistic_marginal_effect(outcome, trait, covariates, clusters),
-        doubly_robust_effect(outcome, trait, covariates, clusters, seed),
-    ]
+    # Of several threads, sums would have other last digits.
+    with threadpool_limits(1):
+        return [
+            naive_difference(outcome, trait, clusters),
+            logistic_marginal_effect(outcome, trait, covariates, clusters),
+            doubly_robust_effect(outcome, trait, covariates, clusters, seed),
+        ]
 
 
 def session_trait_effects(
@@ -150,7 +153,7 @@ def doubly_robust_effect(
 
     Right where either the logistic model of the trait or those of the outcome, one for each value of the
     trait, are. Each session is predicted by models of other users' sessions. The variance is that of the
-    estimate's own influence function, summed by user; estimate and variance are medians over 5 cuts of the
+    estimate's own influence function, summed by user; estimate and variance are medians over 3 cuts of the
     users into 5 folds, the variance with the square of the cut's own distance.
     """
     y, t, x, users = _checked(outcome, trait, covariates, clusters)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -17,6 +18,7 @@ from ml.trait_effects import (
     doubly_robust_effect,
     logistic_marginal_effect,
     naive_difference,
+    session_trait_effects,
     trait_effects,
 )
 
@@ -157,6 +159,46 @@ def test_the_planted_effect_of_the_generated_clickstream_is_found() -> None:
     assert holds(robust, planted) and holds(logistic, planted)
     assert naive.ci_low > planted and holds(naive, sizes["plan_naive_difference"])
     assert robust.ci_high - robust.ci_low < planted < robust.ci_high and robust.ci_low > 0
+
+
+def test_sessions_of_a_source_are_those_that_could_convert_of_users_whose_trait_is_known() -> None:
+    world = make_world(7)
+    country = world.covariates @ np.arange(1, 4)
+    sessions = pl.DataFrame(
+        {"user": world.clusters, "converts": world.outcome, "n": np.arange(len(world.outcome))}
+    )
+    users = pl.DataFrame({"user": world.clusters, "trait": world.trait, "country": country}).unique()
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts")
+        connection.register("sessions_given", sessions.to_arrow())
+        connection.register("users_given", users.to_arrow())
+        connection.execute("""
+            create table marts.fct_sessions as
+            select
+                unnest(['shop', 'blog', 'shop']) as source,
+                unnest([user::varchar, user::varchar, 'nobody']) as user_id,
+                unnest([converts, null, true]) as has_converted,
+                n::varchar as session_id,
+                true as is_own_session,
+                timestamp '2025-01-01' + to_hours(n) as started_at
+            from sessions_given
+        """)
+        connection.execute("""
+            create table marts.dim_users as
+            select unnest(['shop', 'blog']) as source, user::varchar as user_id,
+                case when trait then 'member' else 'free' end as "the plan", country::varchar as country
+            from users_given
+            union all select 'shop', 'nobody', null, null
+        """)
+        found = session_trait_effects(connection, "shop", "the plan", "member", ["country"], seed=0)
+        with pytest.raises(UserError, match="blog has no session that could convert"):
+            session_trait_effects(connection, "blog", "the plan", "member", [], seed=0)
+    expected = trait_effects(world.outcome, world.trait, world.covariates, world.clusters, seed=0)
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        assert one.estimate == pytest.approx(other.estimate, abs=1e-6)
+        assert one.standard_error == pytest.approx(other.standard_error, rel=1e-4)
+    # Other names, so other folds.
+    assert found[2].estimate == pytest.approx(expected[2].estimate, abs=0.01)
 
 
 def test_a_category_that_never_converts_has_a_finite_effect() -> None:
