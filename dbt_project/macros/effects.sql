@@ -8,6 +8,12 @@
     coalesce({{ surprise }}, 0) / (coalesce({{ information }}, 0) + 1 / pow({{ var('effect_sd') }}, 2))
 {%- endmacro %}
 
+{# The mean of values known, shrunk towards that of all; from their sum and count: {{ shrunken_mean('s', 'n', '0') }} #}
+{% macro shrunken_mean(total, members_count, mean_of_all) -%}
+    (coalesce({{ total }}, 0) + {{ var('completion_prior_views') }} * {{ mean_of_all }})
+    / (coalesce({{ members_count }}, 0) + {{ var('completion_prior_views') }})
+{%- endmacro %}
+
 {# A probability moved by an effect: {{ shifted('expected_rate', 'title_effect') }} #}
 {% macro shifted(probability, effect) -%}
     1 / (1 + exp(-(ln({{ probability }} / (1 - {{ probability }})) + {{ effect }})))

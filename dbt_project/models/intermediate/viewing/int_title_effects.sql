@@ -68,7 +68,8 @@ daily_all as (
 everyone as (
     select
         history_date,
-        {{ settled('sum(log_unwatched) over all_so_far') }} / nullif(sum(views_count) over all_so_far, 0) as mean_log_unwatched
+        {{ settled('sum(log_unwatched) over all_so_far') }}
+        / nullif(sum(views_count) over all_so_far, 0) as mean_log_unwatched
     from daily_all
     window all_so_far as (
         order by history_date asc
@@ -82,8 +83,8 @@ accumulated as (
         history_date,
         {{ settled('sum(surprise) over title_so_far') }} as surprise,
         {{ settled('sum(information) over title_so_far') }} as information,
-        coalesce({{ settled('sum(log_unwatched) over title_so_far') }}, 0) as log_unwatched,
-        coalesce(sum(views_count) over title_so_far, 0) as views_count,
+        {{ settled('sum(log_unwatched) over title_so_far') }} as log_unwatched,
+        sum(views_count) over title_so_far as views_count,
         max(latest_seen_at) over title_so_far as latest_seen_at
     from daily
     window title_so_far as (
@@ -96,9 +97,9 @@ accumulated as (
 select
     accumulated.anime_id,
     accumulated.history_date,
-    {{ shrunken_effect('accumulated.surprise', 'accumulated.information') }} as title_effect,
-    (accumulated.log_unwatched + {{ var('completion_prior_views') }} * everyone.mean_log_unwatched)
-    / (accumulated.views_count + {{ var('completion_prior_views') }}) as title_mean_log_unwatched,
+    {{ settled(shrunken_effect('accumulated.surprise', 'accumulated.information')) }} as title_effect,
+    {{ settled(shrunken_mean('accumulated.log_unwatched', 'accumulated.views_count', 'everyone.mean_log_unwatched')) }}
+        as title_mean_log_unwatched,
     accumulated.latest_seen_at
 from accumulated
 inner join everyone on accumulated.history_date = everyone.history_date

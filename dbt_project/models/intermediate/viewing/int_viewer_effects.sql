@@ -82,7 +82,7 @@ accumulated as (
         moment_number,
         {{ settled('sum(surprise) over viewer_so_far') }} as surprise,
         {{ settled('sum(information) over viewer_so_far') }} as information,
-        coalesce({{ settled('sum(log_unwatched) over viewer_so_far') }}, 0) as log_unwatched,
+        {{ settled('sum(log_unwatched) over viewer_so_far') }} as log_unwatched,
         count(log_unwatched) over viewer_so_far as views_count,
         max(occurred_at) over viewer_so_far as latest_seen_at
     from moments
@@ -95,8 +95,8 @@ accumulated as (
 
 select
     event_id,
-    {{ shrunken_effect('surprise', 'information') }} as user_effect,
-    log_unwatched / (views_count + {{ var('completion_prior_views') }}) as user_log_unwatched_effect,
+    {{ settled(shrunken_effect('surprise', 'information')) }} as user_effect,
+    {{ settled(shrunken_mean('log_unwatched', 'views_count', '0')) }} as user_log_unwatched_effect,
     latest_seen_at
 from accumulated
 where moment_number = 1
