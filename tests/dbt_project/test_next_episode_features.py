@@ -226,14 +226,14 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
     assert before["user_effect"] == before["title_effect"] == 0
     assert before["title_mean_log_unwatched"] == pytest.approx(math.log(0.2))
     assert before["user_views_per_title"] == 3 / 2
-    # On the first day a tag is expected on one title in four, so that title a speaks for x by 0.2 / (0.2 + 1).
+    # On the first day one title in four is taken to have a tag: title a speaks for x by 0.2 / (0.2 + 1).
     assert before["taste_match"] == pytest.approx((1 / 6 + 4 * 2 / 20) / (1 / 6 + 4))
 
     # Twenty minutes on it is known: event 1 continued, 2 stopped; 5, continued by this view, is open.
     after = rows[6]
     assert (after["user_known_outcomes_count"], after["user_known_continued_count"]) == (2, 1)
     assert (after["title_views_count"], after["title_known_outcomes_count"]) == (2, 0)
-    # One of one was known as continued at midnight, so (1 + 1/2) / (1 + 1) was expected of event 2; sd 0.7 at the outset.
+    # At midnight one of one was known as continued: (1 + 1/2) / (1 + 1) was expected of event 2.
     of_a_stop = -0.75 / (0.75 * 0.25 + 1 / 0.7**2)
     assert after["user_effect"] == pytest.approx(of_a_stop)
     assert after["run_views_count"] == 1
@@ -246,11 +246,12 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
 
 
 def test_effects_and_tastes_are_those_of_the_simulator(built_warehouse: Path) -> None:
-    """Of viewers and titles with a past, held against what drove them; taste as the share that the tags cover."""
+    """Of viewers and titles with a past, held against what drove them; of titles, the share of taste covered."""
     with duckdb.connect(str(built_warehouse), read_only=True) as connection:
-        (viewers, completions, starts) = connection.execute("""
+        (viewers, rates, completions, starts) = connection.execute("""
             select
                 corr(user_effect, engagement),
+                corr(user_continuation_rate, engagement),
                 corr(user_log_unwatched_effect, engagement),
                 corr(user_log_start_rate, engagement)
             from marts.feat_next_episode inner join truth.viewers using (user_id)
@@ -280,4 +281,9 @@ def test_effects_and_tastes_are_those_of_the_simulator(built_warehouse: Path) ->
             select corr(taste_match, true_match)
             from intermediate.int_title_runs_taste inner join matches using (user_id, anime_id)
         """).fetchone()
-    print(viewers, completions, starts, titles, unwatched, tastes)
+    assert viewers > max(0.65, rates)
+    assert completions < -0.45
+    assert starts > 0.2
+    assert titles > 0.85
+    assert unwatched < -0.75
+    assert tastes > 0.4
