@@ -246,7 +246,7 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
 
 
 def test_effects_and_tastes_are_those_of_the_simulator(built_warehouse: Path) -> None:
-    """Of viewers and titles with a past, held against what drove them; of titles, the share of taste covered."""
+    """With a past of thirty outcomes, and taste whatever the past: held against what drove the choices."""
     with duckdb.connect(str(built_warehouse), read_only=True) as connection:
         (viewers, rates, completions, starts) = connection.execute("""
             select

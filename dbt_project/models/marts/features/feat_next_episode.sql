@@ -1,6 +1,6 @@
 {#- Titles that the viewer had begun when this view ended, its own among them. -#}
 {%- set titles_begun -%}
-(viewer_histories.user_titles_count + case when run_histories.run_views_count = 0 then 1 else 0 end)
+    (viewer_histories.user_titles_count + case when run_histories.run_views_count = 0 then 1 else 0 end)
 {%- endset -%}
 with views as (
     select * from {{ ref('fct_episode_views') }}
