@@ -1,0 +1,49 @@
+with purchases as (
+    select * from {{ ref('int_ownership_with_game_statistics') }}
+    where is_purchased
+),
+
+contributions as (
+    select
+        *,
+        case when is_played then 1 else 0 end as played,
+        game_play_rate * (1 - game_play_rate) as variance,
+        -- Nothing of its own where it was not played, so that a sum of nothing is no news of the row it is for.
+        case when is_played then coalesce(log_hours - game_mean_log_hours, 0) else 0 end as hours_over_typical
+    from purchases
+),
+
+-- Others: what was played of the player's library, this purchase left out.
+others as (
+    select
+        *,
+        count(*) over library - 1 as others_count,
+        sum(played) over library - played as others_played_count,
+        {{ settled('sum(played - game_play_rate) over library - (played - game_play_rate)') }} as others_residual,
+        {{ settled('sum(variance) over library - variance') }} as others_variance,
+        {{ settled('sum(hours_over_typical) over library - hours_over_typical') }} as others_hours_over_typical,
+        {{ settled('avg(game_play_rate) over library') }} as library_mean_play_rate,
+        {{ settled('avg(ln(1 + game_owners_count)) over library') }} as library_mean_log_owners
+    from contributions
+    window library as (partition by player_id)
+)
+
+select
+    concat_ws('-', player_id, game_id) as purchase_id,
+    player_id,
+    game_id,
+    cast(null as timestamp) as as_of,
+    cast(null as timestamp) as label_known_at,
+    is_played as label,
+    split,
+    game_owners_count,
+    game_play_rate,
+    exp(game_mean_log_hours) - 1 as game_typical_hours,
+    cast(others_count as bigint) as others_owned_count,
+    cast(others_played_count as bigint) as others_played_count,
+    (others_played_count + 2 * play_rate) / (others_count + 2) as others_play_rate,
+    others_residual / (others_variance + 1) as others_play_effect,
+    others_hours_over_typical / (others_played_count + 2) as others_hours_effect,
+    library_mean_play_rate,
+    library_mean_log_owners
+from others
