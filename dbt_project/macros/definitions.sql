@@ -11,11 +11,3 @@
     {%- for goal in var('conversion_events') -%} {%- do goals.append(quote_text(goal)) -%} {%- endfor -%}
     {{ '(' ~ event_name ~ ' in (' ~ goals | join(', ') ~ '))' if goals else 'false' }}
 {%- endmacro %}
-
-{# MovieLens' fixed list of genres, a list of texts; a movie may have none. {% for genre in movie_genres() %} #}
-{% macro movie_genres() -%}
-    {{ return([
-        'Action', 'Adventure', 'Animation', 'Children', 'Comedy', 'Crime', 'Documentary', 'Drama', 'Fantasy', 'Film-Noir',
-        'Horror', 'IMAX', 'Musical', 'Mystery', 'Romance', 'Sci-Fi', 'Thriller', 'War', 'Western'
-    ]) }}
-{%- endmacro %}

@@ -5,8 +5,8 @@ with ratings as (
     select
         *,
         movie_mean_rating - prior_rating as movie_over_prior,
-        -- Weights that double every half-life would overflow: they start anew with each block of ratings, so that what is
-        -- looked at lies in two blocks, the one of an even number and the other.
+        -- Weights that double with every half-life would overflow: they start anew with each block of ratings, and what
+        -- is looked at lies in two blocks, one of them of an even number.
         pow(2, (user_ratings_count % {{ block }}) / {{ half_life }}) as recency_weight,
         floor(user_ratings_count / {{ block }}) % 2 = 0 as is_even_block
     from {{ ref('int_ratings_with_residuals') }}

@@ -26,7 +26,8 @@ levels as (
     window days_before as (order by rated_date asc rows between unbounded preceding and 1 preceding)
 ),
 
--- Earlier is an earlier second: of ratings of the same second none knows of another. Stars are halves: their sums are exact.
+-- Earlier is an earlier second: of ratings of the same second none knows of another. Stars are halves, so that their
+-- sums are exact.
 histories as (
     select
         ratings.*,

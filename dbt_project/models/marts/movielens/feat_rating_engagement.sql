@@ -15,18 +15,7 @@ splits as (
 ),
 
 movies as (
-    select * from {{ ref('dim_movies') }}
-),
-
-genres as (
-    select
-        movie_id,
-        {%- for genre in movie_genres() %}
-        bool_or(genre = {{ quote_text(genre) }}) as has_genre_{{ genre | lower | replace('-', '_') }}
-        {{- "," if not loop.last }}
-        {%- endfor %}
-    from {{ ref('bridge_movie_genres') }}
-    group by movie_id
+    select * from {{ ref('int_movies_with_genre_flags') }}
 )
 
 select
@@ -73,14 +62,28 @@ select
     + effects.quality_affinity as expected_rating,
     cast(hour(ratings.rated_at) as integer) as hour_of_day,
     cast({{ iso_weekday('ratings.rated_at') }} as integer) as weekday_number,
-    {%- for genre in movie_genres() %}
-    {%- set column = 'has_genre_' ~ genre | lower | replace('-', '_') %}
-    coalesce(genres.{{ column }}, false) as {{ column }},
-    {%- endfor %}
-    genres.movie_id is null as has_genre_none
+    movies.has_genre_action,
+    movies.has_genre_adventure,
+    movies.has_genre_animation,
+    movies.has_genre_children,
+    movies.has_genre_comedy,
+    movies.has_genre_crime,
+    movies.has_genre_documentary,
+    movies.has_genre_drama,
+    movies.has_genre_fantasy,
+    movies.has_genre_film_noir,
+    movies.has_genre_horror,
+    movies.has_genre_imax,
+    movies.has_genre_musical,
+    movies.has_genre_mystery,
+    movies.has_genre_romance,
+    movies.has_genre_sci_fi,
+    movies.has_genre_thriller,
+    movies.has_genre_war,
+    movies.has_genre_western,
+    movies.has_genre_none
 from ratings
 inner join effects on ratings.rating_id = effects.rating_id
 inner join affinities on ratings.rating_id = affinities.rating_id
 inner join splits on ratings.rating_id = splits.rating_id
 left join movies on ratings.movie_id = movies.movie_id
-left join genres on ratings.movie_id = genres.movie_id
