@@ -58,29 +58,31 @@ accumulated as (
         rating_id,
         trait,
         count(*) over alike_before as alike_count,
-        {{ settled('coalesce(sum(over_movie) over alike_before, 0)') }} as over_movie_sum,
-        {{ settled('coalesce(sum(residual) over alike_before, 0)') }} as residuals_sum
+        coalesce(sum(over_movie) over alike_before, 0) as over_movie_sum,
+        coalesce(sum(residual) over alike_before, 0) as residuals_sum
     from traits
     window alike_before as (
         partition by user_id, trait, trait_value
         order by rated_second asc
         range between unbounded preceding and 1 preceding
     )
+),
+
+shrunken as (
+    select
+        *,
+        {{ summable('over_movie_sum / (alike_count + 5)') }} as bias,
+        {{ summable('residuals_sum / (alike_count + 5)') }} as affinity
+    from accumulated
 )
 
 select
     rating_id,
-    coalesce({{ settled(
-        "avg(over_movie_sum / (alike_count + 5)) filter (where trait = 'genre')"
-    ) }}, 0) as genre_bias,
-    coalesce({{ settled(
-        "sum(residuals_sum) filter (where trait = 'genre') / (sum(alike_count) filter (where trait = 'genre') + 10)"
-    ) }}, 0) as genre_affinity,
-    coalesce({{ settled(
-        "sum(residuals_sum / (alike_count + 5)) filter (where trait = 'decade')"
-    ) }}, 0) as decade_affinity,
-    coalesce({{ settled(
-        "sum(residuals_sum / (alike_count + 5)) filter (where trait = 'popularity')"
-    ) }}, 0) as popularity_affinity
-from accumulated
+    coalesce(avg(bias) filter (where trait = 'genre'), 0) as genre_bias,
+    coalesce(
+        sum(residuals_sum) filter (where trait = 'genre') / (sum(alike_count) filter (where trait = 'genre') + 10), 0
+    ) as genre_affinity,
+    coalesce(max(affinity) filter (where trait = 'decade'), 0) as decade_affinity,
+    coalesce(max(affinity) filter (where trait = 'popularity'), 0) as popularity_affinity
+from shrunken
 group by rating_id

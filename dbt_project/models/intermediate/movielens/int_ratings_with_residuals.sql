@@ -8,16 +8,16 @@ with histories as (
 compared as (
     select
         *,
-        rating - movie_mean_rating as over_movie,
-        rating - user_mean_rating as over_user
+        {{ summable('rating - movie_mean_rating') }} as over_movie,
+        {{ summable('rating - user_mean_rating') }} as over_user
     from histories
 ),
 
 biased as (
     select
         *,
-        {{ settled('coalesce(sum(over_movie) over user_before, 0)') }} / (user_ratings_count + 3) as user_bias,
-        {{ settled('coalesce(sum(over_user) over movie_before, 0)') }} / (movie_ratings_count + 5) as movie_bias
+        coalesce(sum(over_movie) over user_before, 0) / (user_ratings_count + 3) as user_bias,
+        coalesce(sum(over_user) over movie_before, 0) / (movie_ratings_count + 5) as movie_bias
     from compared
     window
         user_before as (
@@ -30,5 +30,5 @@ biased as (
 
 select
     *,
-    rating - (prior_rating + user_bias + movie_bias) as residual
+    {{ summable('rating - (prior_rating + user_bias + movie_bias)') }} as residual
 from biased

@@ -5,7 +5,7 @@ with ownership as (
         ownership.is_purchased,
         ownership.is_played,
         ownership.hours,
-        case when ownership.is_played then ln(1 + ownership.hours) end as log_hours,
+        case when ownership.is_played then {{ summable('ln(1 + ownership.hours)') }} end as log_hours,
         -- The library is cut in two by the MD5 of the game; no figure of one half rests on the other.
         substr(md5(ownership.game_id), 1, 1) < '8' as is_in_first_half,
         splits.split,
@@ -21,7 +21,7 @@ by_fold as (
         fold,
         count(*) as owners_count,
         count_if(is_played) as players_count,
-        {{ settled('coalesce(sum(log_hours), 0)') }} as log_hours_sum
+        coalesce(sum(log_hours), 0) as log_hours_sum
     from ownership
     where fold is not null
     group by game_id, is_in_first_half, fold
@@ -32,7 +32,7 @@ by_game as (
         game_id,
         sum(owners_count) as owners_count,
         sum(players_count) as players_count,
-        {{ settled('sum(log_hours_sum)') }} as log_hours_sum
+        sum(log_hours_sum) as log_hours_sum
     from by_fold
     group by game_id
 ),
@@ -63,7 +63,7 @@ known as (
         ownership.*,
         coalesce(by_game.owners_count, 0) - coalesce(by_fold.owners_count, 0) as game_owners_count,
         coalesce(by_game.players_count, 0) - coalesce(by_fold.players_count, 0) as game_players_count,
-        {{ settled('coalesce(by_game.log_hours_sum, 0) - coalesce(by_fold.log_hours_sum, 0)') }} as game_log_hours_sum,
+        coalesce(by_game.log_hours_sum, 0) - coalesce(by_fold.log_hours_sum, 0) as game_log_hours_sum,
         coalesce(
             (half_totals.players_count - coalesce(fold_totals.players_count, 0))
             / nullif(half_totals.owners_count - coalesce(fold_totals.owners_count, 0), 0),
@@ -89,6 +89,6 @@ select
     cast(game_owners_count as bigint) as game_owners_count,
     cast(game_players_count as bigint) as game_players_count,
     play_rate,
-    (game_players_count + 3 * play_rate) / (game_owners_count + 3) as game_play_rate,
-    game_log_hours_sum / nullif(game_players_count, 0) as game_mean_log_hours
+    {{ summable('(game_players_count + 3 * play_rate) / (game_owners_count + 3)') }} as game_play_rate,
+    {{ summable('game_log_hours_sum / nullif(game_players_count, 0)') }} as game_mean_log_hours
 from known

@@ -7,7 +7,8 @@ contributions as (
     select
         *,
         case when is_played then 1 else 0 end as played,
-        game_play_rate * (1 - game_play_rate) as variance,
+        {{ summable('game_play_rate * (1 - game_play_rate)') }} as variance,
+        {{ summable('ln(1 + game_owners_count)') }} as log_owners,
         -- Nothing of its own where it was not played, so that a sum of nothing is no news of the row it is for.
         case when is_played then coalesce(log_hours - game_mean_log_hours, 0) else 0 end as hours_over_typical
     from purchases
@@ -19,11 +20,11 @@ others as (
         *,
         count(*) over library - 1 as others_count,
         sum(played) over library - played as others_played_count,
-        {{ settled('sum(played - game_play_rate) over library - (played - game_play_rate)') }} as others_residual,
-        {{ settled('sum(variance) over library - variance') }} as others_variance,
-        {{ settled('sum(hours_over_typical) over library - hours_over_typical') }} as others_hours_over_typical,
-        {{ settled('avg(game_play_rate) over library') }} as library_mean_play_rate,
-        {{ settled('avg(ln(1 + game_owners_count)) over library') }} as library_mean_log_owners
+        sum(played - game_play_rate) over library - (played - game_play_rate) as others_residual,
+        sum(variance) over library - variance as others_variance,
+        sum(hours_over_typical) over library - hours_over_typical as others_hours_over_typical,
+        avg(game_play_rate) over library as library_mean_play_rate,
+        avg(log_owners) over library as library_mean_log_owners
     from contributions
     window library as (partition by player_id)
 )

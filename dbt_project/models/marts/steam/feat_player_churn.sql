@@ -17,16 +17,14 @@ first_halves as (
         count(*) filter (where is_played) as games_played_count,
         round(sum(hours), 3) as total_hours,
         max(hours) as top_game_hours,
-        {{ settled('sum(hours * hours)') }} as squares_sum,
-        {{ settled('avg(game_play_rate)') }} as mean_game_play_rate,
-        {{ settled('avg(ln(1 + game_owners_count))') }} as mean_log_game_owners,
+        round(sum(hours * hours), 6) as squares_sum,
+        avg(game_play_rate) as mean_game_play_rate,
+        avg({{ summable('ln(1 + game_owners_count)') }}) as mean_log_game_owners,
         max(game_owners_count) as top_game_owners_count,
-        {{ settled('avg(game_mean_log_hours)') }} as mean_game_log_hours,
-        {{ settled(
-            'sum((case when is_played then 1 else 0 end) - game_play_rate)'
-            ~ ' / (sum(game_play_rate * (1 - game_play_rate)) + 1)'
-        ) }} as play_effect,
-        {{ settled('coalesce(sum(log_hours - game_mean_log_hours), 0) / (count_if(is_played) + 2)') }} as hours_effect
+        avg(game_mean_log_hours) as mean_game_log_hours,
+        sum((case when is_played then 1 else 0 end) - game_play_rate)
+        / (sum({{ summable('game_play_rate * (1 - game_play_rate)') }}) + 1) as play_effect,
+        coalesce(sum(log_hours - game_mean_log_hours), 0) / (count_if(is_played) + 2) as hours_effect
     from ownership
     where is_in_first_half
     group by player_id
