@@ -62,9 +62,11 @@ select
     user_ratings_count - sitting_begun_after_count as sitting_ratings_count,
     sitting_sum / (user_ratings_count - sitting_begun_after_count + 3) as sitting_bias,
     movie_over_prior * quality_sum / (quality_squares_sum + 5) as quality_affinity,
-    (1 - pow(2, -1.0 / {{ half_life }})) / recency_weight
-    * case
-        when is_even_block then even_sum + odd_sum * pow(2, -1.0 * {{ block }} / {{ half_life }})
-        else odd_sum + even_sum * pow(2, -1.0 * {{ block }} / {{ half_life }})
-    end as user_recent_bias
+    {{ summable(
+        "(1 - pow(2, -1.0 / " ~ half_life ~ ")) / recency_weight
+        * case
+            when is_even_block then even_sum + odd_sum * pow(2, -1.0 * " ~ block ~ " / " ~ half_life ~ ")
+            else odd_sum + even_sum * pow(2, -1.0 * " ~ block ~ " / " ~ half_life ~ ")
+        end"
+    ) }} as user_recent_bias
 from summed

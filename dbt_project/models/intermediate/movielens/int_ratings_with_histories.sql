@@ -87,9 +87,10 @@ select
     (user_engaged_count + 5 * prior_engaged_rate) / (user_ratings_count + 5) as user_engaged_rate,
     case
         when user_ratings_count > 0
-            then sqrt(
-                greatest(user_squares_sum / user_ratings_count - pow(user_ratings_sum / user_ratings_count, 2), 0)
-            )
+            then {{ settled(
+                'sqrt(greatest('
+                ~ 'user_squares_sum / user_ratings_count - pow(user_ratings_sum / user_ratings_count, 2), 0))'
+            ) }}
     end as user_rating_spread,
     movie_ratings_count,
     (movie_ratings_sum + 5 * prior_rating) / (movie_ratings_count + 5) as movie_mean_rating,

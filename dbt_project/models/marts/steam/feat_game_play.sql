@@ -14,19 +14,30 @@ contributions as (
     from purchases
 ),
 
--- Others: what was played of the player's library, this purchase left out.
-others as (
+libraries as (
     select
         *,
-        count(*) over library - 1 as others_count,
-        sum(played) over library - played as others_played_count,
-        sum(played - game_play_rate) over library - (played - game_play_rate) as others_residual,
-        sum(variance) over library - variance as others_variance,
-        sum(hours_over_typical) over library - hours_over_typical as others_hours_over_typical,
+        count(*) over library as owned_count,
+        sum(played) over library as played_count,
+        sum(played - game_play_rate) over library as residual_sum,
+        sum(variance) over library as variance_sum,
+        sum(hours_over_typical) over library as hours_over_typical_sum,
         avg(game_play_rate) over library as library_mean_play_rate,
         avg(log_owners) over library as library_mean_log_owners
     from contributions
     window library as (partition by player_id)
+),
+
+-- What was played of the player's library, this purchase left out.
+others as (
+    select
+        *,
+        owned_count - 1 as others_count,
+        played_count - played as others_played_count,
+        residual_sum - (played - game_play_rate) as others_residual,
+        variance_sum - variance as others_variance,
+        hours_over_typical_sum - hours_over_typical as others_hours_over_typical
+    from libraries
 )
 
 select
@@ -39,7 +50,7 @@ select
     split,
     game_owners_count,
     game_play_rate,
-    exp(game_mean_log_hours) - 1 as game_typical_hours,
+    round(exp(game_mean_log_hours) - 1, 6) as game_typical_hours,
     cast(others_count as bigint) as others_owned_count,
     cast(others_played_count as bigint) as others_played_count,
     (others_played_count + 2 * play_rate) / (others_count + 2) as others_play_rate,
