@@ -18,8 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from common.warehouse import warehouse_path
 from ml.calibration import method_of
+from ml.evaluation.attribution import shap_values
+from ml.evaluation.curves import curves
+from ml.evaluation.drift import drift
 from ml.evaluation.importance import importances
 from ml.evaluation.metrics import DECISION_THRESHOLD, Values, compare_with, evaluate, interval
+from ml.evaluation.slices import slices
 from ml.features import FeatureTable
 from ml.fitting import FittedModel, fit_models
 from ml.pipelines import PARAMETERS, SPLINE_PARAMETERS
@@ -60,6 +64,10 @@ def train_study(
             probability=pl.Series(probabilities)
         ),
         "feature_importance": importances(chosen, table, seed),
+        "shap_values": shap_values(chosen, table, seed),
+        "curves": curves(table, predicted | _best_possible(table, ceiling)),
+        "slices": slices(chosen.estimator, table, probabilities, seed),
+        "drift": drift(table, probabilities, seed),
     }
     run_id = f"{study.label}-{_digest(*identity(table, seed))}"
     record = _record(table, chosen, seed) | {"data_batches": json.dumps(batches or {}, sort_keys=True)}
@@ -123,8 +131,7 @@ def _beside_ceiling(
     table: FeatureTable, predicted: dict[str, NDArray[np.float64]], ceiling: pl.DataFrame, seed: int
 ) -> list[Metric]:
     """The ceiling, and the distance of the estimators to it, on the test rows that it is known for."""
-    known = table.rows.select("entity_id").join(ceiling, on="entity_id", how="left", maintain_order="left")
-    best = known["probability"].fill_null(np.nan).to_numpy()
+    best = _best_possible(table, ceiling)["ceiling"]
     test = table.labelled("test")
     rows = test[~np.isnan(best[test])]
     on_rows = {name: values[rows] for name, values in predicted.items()} | {"ceiling": best[rows]}
@@ -134,6 +141,17 @@ def _beside_ceiling(
         Metric("ceiling", "test", "rows_count", float(len(rows))),
         *_rows(compare_with("ceiling", evaluated), "test"),
     ]
+
+
+def _best_possible(table: FeatureTable, ceiling: pl.DataFrame | None) -> dict[str, NDArray[np.float64]]:
+    """What is known of the best possible: (n,) probabilities of the table's rows, NaN where unknown."""
+    best = {} if table.oracle is None else {"oracle": table.oracle}
+    if ceiling is not None:
+        known = table.rows.select("entity_id").join(
+            ceiling, on="entity_id", how="left", maintain_order="left"
+        )
+        best["ceiling"] = known["probability"].fill_null(np.nan).to_numpy()
+    return best
 
 
 def _rows(evaluated: dict[str, Values], split: str) -> list[Metric]:
