@@ -105,9 +105,8 @@ def _encoded_values(pipeline: Pipeline, features: pd.DataFrame) -> tuple[Floats,
 
 
 def _boxes(model: object) -> Boxes:
-    return boxes_of(
-        forest_nodes(model) if isinstance(model, RandomForestClassifier) else boosted_nodes(model)
-    )
+    nodes_of = forest_nodes if isinstance(model, RandomForestClassifier) else boosted_nodes
+    return boxes_of(nodes_of(model))
 
 
 def _in_log_odds(parts: Floats, expected: float) -> tuple[Floats, float]:
