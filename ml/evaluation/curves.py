@@ -70,34 +70,35 @@ def _curves_of(labels: Floats, probabilities: Floats) -> dict[str, tuple[Floats,
 
 
 def thinned(x: Floats, y: Floats) -> NDArray[np.intp]:
-    """Numbers of at most 200 points of a line whose area is about that of the line.
+    """Numbers of at most 200 points whose line is about that of all n, and so is its area.
 
-    Of the stretches between kept points, the one whose chord is wrong by the largest area is parted where
-    the line is farthest from the chord (Douglas and Peucker 1973, with the area for the distance).
+    Of the stretches between kept points, the one with the largest area between line and chord is parted
+    where the line is farthest from the chord (Douglas and Peucker 1973, the worst stretch first).
 
     Args:
         x: (n,) not falling; y: (n,).
     """
-    area = np.append(0.0, np.cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2))
-
-    def error(start: int, end: int) -> float:
-        if end - start == 1:
-            return 0.0
-        return abs(area[end] - area[start] - (x[end] - x[start]) * (y[start] + y[end]) / 2)
-
     kept = [0, len(x) - 1]
-    errors = [error(0, len(x) - 1)]
-    while len(kept) < MAXIMUM_POINTS and max(errors) > 0:
-        place = int(np.argmax(errors))
-        start, end = kept[place], kept[place + 1]
-        middle = _farthest(x, y, start, end)
+    worst = [_farthest(x, y, 0, len(x) - 1)]
+    while len(kept) < MAXIMUM_POINTS:
+        place = max(range(len(worst)), key=lambda stretch: worst[stretch][0])
+        area, middle = worst[place]
+        if area <= 0:
+            break
         kept.insert(place + 1, middle)
-        errors[place : place + 1] = [error(start, middle), error(middle, end)]
+        start, end = kept[place], kept[place + 2]
+        worst[place : place + 1] = [_farthest(x, y, start, middle), _farthest(x, y, middle, end)]
     return np.array(kept)
 
 
-def _farthest(x: Floats, y: Floats, start: int, end: int) -> int:
-    """The point between two others that is farthest from the chord that joins these."""
-    inside = slice(start + 1, end)
-    distances = (x[inside] - x[start]) * (y[end] - y[start]) - (y[inside] - y[start]) * (x[end] - x[start])
-    return start + 1 + int(np.argmax(np.abs(distances)))
+def _farthest(x: Floats, y: Floats, start: int, end: int) -> tuple[float, int]:
+    """The area between a stretch of a line and its chord, and the point that is farthest from the chord."""
+    if end - start < 2:
+        return 0.0, start
+    run, rise = x[start : end + 1] - x[start], y[start : end + 1] - y[start]
+    if run[-1] == 0:
+        return 0.0, start
+    distances = np.abs(rise - run * (rise[-1] / run[-1]))
+    area = float((np.diff(run) * (distances[1:] + distances[:-1]) / 2).sum())
+    inside = np.abs(run * rise[-1] - rise * run[-1])[1:-1]
+    return area, start + 1 + int(np.argmax(inside))

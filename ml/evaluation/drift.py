@@ -70,7 +70,7 @@ def _comparisons(table: FeatureTable) -> dict[str, tuple[Rows, Rows]]:
     }
     times = table.rows["as_of"].cast(pl.Int64).to_numpy()
     if not table.rows["as_of"].has_nulls():
-        first, last = np.quantile(times, [0.25, 0.75], method="nearest")
+        first, last = np.quantile(times, 0.25, method="lower"), np.quantile(times, 0.75, method="higher")
         if first < last:
             pairs["first_to_last_as_of"] = (np.flatnonzero(times <= first), np.flatnonzero(times >= last))
     return {name: pair for name, pair in pairs.items() if all(len(side) for side in pair)}
