@@ -8,11 +8,11 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import MissingIndicator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from ml.broken_lines import BrokenLines
 from ml.calibration import Model, pipeline_of
 from ml.evaluation.calibration_error import log_odds
 from ml.evaluation.tree_shapley import Boxes, boosted_nodes, boxes_of, forest_nodes, shapley_values
@@ -134,13 +134,12 @@ def _owners(columns: ColumnTransformer) -> list[str]:
     for block, step, names in columns.transformers_:
         if block == "remainder" or not len(names):
             continue
-        place = columns.output_indices_[block]
-        counts = [(place.stop - place.start) // len(names)] * len(names)
-        if isinstance(step, OneHotEncoder):
-            counts = [len(levels) for levels in step.categories_]
-        elif isinstance(step, MissingIndicator):
-            counts = np.isin(np.arange(len(names)), step.features_).astype(int)
-        owners += np.repeat(np.asarray(names, object), counts).tolist()
+        if isinstance(step, BrokenLines):
+            owners += [names[place] for place in (*step.features_, *step.flagged_)]
+        elif isinstance(step, OneHotEncoder):
+            owners += [name for name, levels in zip(names, step.categories_, strict=True) for _ in levels]
+        else:
+            owners += names
     return owners
 
 

@@ -41,7 +41,7 @@ def drift(table: FeatureTable, probabilities: NDArray[np.float64], seed: int) ->
     Returns:
         `comparison`, `feature`, `reference_rows_count` and `current_rows_count` (rows that were compared),
         `psi` (population stability index, in nats) and `jensen_shannon` (divergence in bits, 0 to 1); both
-        NaN where one side has fewer than 200 rows. Comparisons are 'train_to_test', 'test_to_open' (the rows
+        null where one side has fewer than 200 rows. Comparisons are 'train_to_test', 'test_to_open' (the rows
         that are scored now), and, with times, 'first_to_last_as_of': the quarter of all rows with the
         earliest `as_of` against the quarter with the latest.
     """
@@ -53,7 +53,7 @@ def drift(table: FeatureTable, probabilities: NDArray[np.float64], seed: int) ->
         counts = [len(side) for side in sides]
         for name in features.columns:
             values = features[name]
-            distances = (np.nan, np.nan)
+            distances: tuple[float | None, float | None] = (None, None)
             if min(counts) >= MINIMUM_ROWS:
                 distances = distances_of(*bin_counts(*(values.iloc[side] for side in sides)))
             rows.append((comparison, name, *counts, *distances))

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from feature_tables import make_table
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
+from tables import make_table
 
 from ml.evaluation.curves import MAXIMUM_POINTS, curves
 
@@ -15,9 +15,8 @@ def points(frame, estimator: str, curve: str) -> list[tuple]:
 
 def test_curves_of_four_rows() -> None:
     """By descending probability the labels are 1, 0, 1, 0; rows of training don't count."""
-    table = make_table(
-        {"a": [0] * 6}, [1, 0, 1, 0, 0, None], ["test", "test", "test", "test", "train", "test"]
-    )
+    labels, split = np.array([1, 0, 1, 0, 0, np.nan]), np.array([*["test"] * 4, "train", "test"])
+    table = make_table({"a": np.zeros(6)}, labels, split)
     frame = curves(table, {"forest": np.array([0.9, 0.7, 0.6, 0.2, 0.95, 0.99])})
     assert points(frame, "forest", "roc") == [
         (1, None, 0.0, 0.0),
@@ -44,7 +43,9 @@ def test_a_thinned_curve_keeps_its_area(rows: int, rate: float, skill: float) ->
     rng = np.random.default_rng(2)
     labels = (rng.random(rows) < rate).astype(float)
     probabilities = 1 / (1 + np.exp(-(rng.normal(size=rows) + skill * labels)))
-    frame = curves(make_table({"a": np.zeros(rows)}, labels), {"forest": probabilities})
+    frame = curves(
+        make_table({"a": np.zeros(rows)}, labels, np.full(rows, "test")), {"forest": probabilities}
+    )
     precision, recall, _ = precision_recall_curve(labels, probabilities)
     whole = {"roc": roc_auc_score(labels, probabilities), "pr": auc(recall, precision)}
     for curve, area in whole.items():
@@ -57,7 +58,7 @@ def test_a_thinned_curve_keeps_its_area(rows: int, rate: float, skill: float) ->
 
 def test_an_estimator_is_drawn_on_the_rows_that_it_is_known_for() -> None:
     """The ceiling is known of two rows; of a third estimator's rows, one class alone is left."""
-    table = make_table({"a": [0] * 4}, [1, 0, 1, 0])
+    table = make_table({"a": np.zeros(4)}, np.array([1.0, 0, 1, 0]), np.full(4, "test"))
     nan = np.nan
     frame = curves(
         table,
