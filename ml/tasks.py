@@ -183,8 +183,12 @@ PLAYER_CHURN = Task(
         "hours_effect",
     ),
     categorical=(),
-    baseline_feature="total_hours",
-    candidates={"logistic": {}, "boosting": {}, "forest": {}},
+    baseline_feature="games_never_played_share",
+    candidates={
+        "logistic": {"C": 0.02},
+        "boosting": {},
+        "forest": {"n_estimators": 300, "min_samples_leaf": 20},
+    },
     label_kind="proxy",
     splitters=(BY_USER,),
     slices={
@@ -228,7 +232,6 @@ GAME_PLAY = Task(
         "game_play_rate",
         "game_typical_hours",
         "others_owned_count",
-        "others_played_count",
         "others_play_rate",
         "others_play_effect",
         "others_hours_effect",
@@ -237,7 +240,7 @@ GAME_PLAY = Task(
     ),
     categorical=(),
     baseline_feature="game_play_rate",
-    candidates={"logistic": {}, "boosting": {"max_leaf_nodes": 16}},
+    candidates={"logistic": {}, "boosting": {"learning_rate": 0.06, "max_leaf_nodes": 12}},
     splitters=(BY_USER,),
     slices={
         "library": "case when others_owned_count = 0 then 'its only game' when others_owned_count < 10 "
@@ -285,8 +288,6 @@ RATING_ENGAGEMENT = Task(
         "user_bias",
         "user_residual",
         "user_recent_bias",
-        "user_days_since_first_rating",
-        "user_hours_since_previous_rating",
         "sitting_ratings_count",
         "sitting_bias",
         "movie_ratings_count",
@@ -306,8 +307,8 @@ RATING_ENGAGEMENT = Task(
         *(f"has_genre_{genre}" for genre in GENRES),
     ),
     categorical=(),
-    baseline_feature="movie_engaged_rate",
-    candidates={"logistic": {}, "boosting": {"max_leaf_nodes": 16}},
+    baseline_feature="user_mean_rating",
+    candidates={"logistic": {}, "boosting": {"learning_rate": 0.05, "l2_regularization": 5.0}},
     # Movies and users go on being rated: later rows of others are trained on where the history is split.
     splitters=(
         Splitter("global_time", by="time", column="split_global_time"),
@@ -323,7 +324,7 @@ RATING_ENGAGEMENT = Task(
         "when movie_ratings_count < 50 then '5 to 49 ratings' else '50 ratings or more' end",
     },
     groups={"genres": "has_genre_"},
-    growing=("movie_ratings_count", "user_ratings_count", "user_days_since_first_rating"),
+    growing=("movie_ratings_count", "user_ratings_count"),
 )
 
 SESSION_CONVERSION = Task(

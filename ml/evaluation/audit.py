@@ -169,7 +169,7 @@ def _shifts(table: FeatureTable, drift: pl.DataFrame) -> list[Finding]:
     """
     compared = drift.filter(
         (pl.col("comparison") == "train_to_test")
-        & ~pl.col("feature").is_in([*table.task.growing, *table.unused])
+        & ~pl.col("feature").is_in([*table.task.growing, *table.unused, "score"])
     ).sort("psi", "feature", descending=[True, False], nulls_last=True)
     findings = [
         Finding(
