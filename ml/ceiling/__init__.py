@@ -1,8 +1,9 @@
-"""The observable ceiling of `next_episode`: the best probability that the log allows, by the simulator's parameters.
+"""The observable ceiling of `next_episode`: what the simulator's parameters make of the log, and no more.
 
 Method, checks and limits: docs/ceiling.md.
 """
 
 from ml.ceiling.estimate import ceiling_probabilities
+from ml.ceiling.parameters import NoCeilingError
 
-__all__ = ["ceiling_probabilities"]
+__all__ = ["NoCeilingError", "ceiling_probabilities"]

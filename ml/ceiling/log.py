@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml.ceiling.clock import Clock
-from ml.ceiling.parameters import Parameters
+from ml.ceiling.parameters import NoCeilingError, Parameters
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -59,8 +59,8 @@ class Log:
 
 
 VIEWS = """
-select event_id, user_id, anime_id, episode_number, not is_last_episode as has_next, completion, episode_seconds,
-    cast(epoch(started_at) as double) as started, cast(epoch(ended_at) as double) as ended
+select event_id, user_id, anime_id, episode_number, not is_last_episode as has_next, completion,
+    episode_seconds, cast(epoch(started_at) as double) as started, cast(epoch(ended_at) as double) as ended
 from marts.fct_episode_views
 order by user_id, anime_id, episode_number
 """
@@ -69,56 +69,39 @@ select user_id, acquisition_channel, cast(epoch(signed_up_at) as double) as sign
 order by user_id
 """
 TITLES = f"""
-with watchable as (
-    select avg(score) as score_mean, stddev_pop(score) as score_spread from marts.dim_anime
-    where release_status is distinct from 'upcoming' and episodes_total between 1 and {MOST_EPISODES}
-)
-select anime_id, case when score is not null then
-    coalesce((score - score_mean) / nullif(score_spread, 0), 0) end as score
-from marts.dim_anime cross join watchable
+select anime_id, score,
+    release_status is distinct from 'upcoming' and episodes_total between 1 and {MOST_EPISODES}
+        as is_watchable
+from marts.dim_anime
 order by anime_id
 """
 TAGS = "select anime_id, tag from marts.bridge_anime_tags order by anime_id, tag"
 
 
-def read_log(connection: duckdb.DuckDBPyConnection, parameters: Parameters, clock: Clock) -> Log | str:
-    """Read the marts; where the log can't be the simulator's, the reason as a text."""
-    views = _frame(connection, VIEWS)
-    viewers = _frame(connection, VIEWERS)
-    if views.is_empty():
-        return "the viewing log has no views"
-    codes = views.select(
-        user=pl.col("user_id").replace_strict(
-            viewers["user_id"], pl.arange(viewers.height, eager=True), default=None
-        ),
-        title=pl.col("anime_id").rank("dense").cast(pl.Int64) - 1,
-    )
-    users, titles = codes["user"].to_numpy(), codes["title"].to_numpy()
-    episodes = views["episode_number"].to_numpy()
-    is_first = np.ones(len(users), dtype=bool)
-    is_first[1:] = (users[1:] != users[:-1]) | (titles[1:] != titles[:-1])
-    first_views = np.flatnonzero(is_first)
-    runs = np.cumsum(is_first) - 1
-    if (episodes != np.arange(len(users)) - first_views[runs] + 1).any():
-        return "the viewing log has episodes skipped or seen again, which the simulator's has not"
-    unknown = set(viewers["acquisition_channel"]) - set(parameters.hazard_ratios)
-    if unknown:
-        return f"truth.effects has no leave_channel_{sorted(map(str, unknown))[0]}"
-    starts, ends = views["started"].to_numpy(), views["ended"].to_numpy()
-    completions = views["completion"].to_numpy()
-    next_ends = np.full(len(users), np.inf)
-    next_ends[:-1] = np.where(is_first[1:], np.inf, ends[1:])
+def read_log(connection: duckdb.DuckDBPyConnection, parameters: Parameters, clock: Clock) -> Log:
+    """Read the marts.
+
+    Raises:
+        NoCeilingError: the log is empty, or has what the simulator's never has.
+    """
+    views, viewers = _frame(connection, VIEWS), _frame(connection, VIEWERS)
+    _check(views, viewers, parameters)
+    users = viewers["user_id"].search_sorted(views["user_id"]).to_numpy().astype(np.int64)
+    titles = views["anime_id"].rank("dense").to_numpy().astype(np.int64) - 1
     names = views["anime_id"].unique().sort()
+    is_first = views["episode_number"].to_numpy() == 1
+    first_views = np.flatnonzero(is_first)
+    starts, ends, completions = (views[name].to_numpy() for name in ("started", "ended", "completion"))
     means, variances = _quality_priors(connection, names, parameters)
     return Log(
         event_ids=views["event_id"].to_numpy(),
-        runs=runs,
+        runs=np.cumsum(is_first) - 1,
         starts=starts,
         ends=ends,
-        next_ends=next_ends,
+        next_ends=np.append(np.where(is_first[1:], np.inf, ends[1:]), np.inf),
         episode_seconds=views["episode_seconds"].to_numpy().astype(np.float64),
         has_next=views["has_next"].to_numpy(),
-        offsets=_offsets(parameters, clock, episodes, starts, completions),
+        offsets=_offsets(parameters, clock, views["episode_number"].to_numpy(), starts, completions),
         completions=np.rint(completions * COMPLETION_PARTS).astype(np.int64),
         first_views=first_views,
         last_views=np.append(first_views[1:], len(users)) - 1,
@@ -131,6 +114,23 @@ def read_log(connection: duckdb.DuckDBPyConnection, parameters: Parameters, cloc
         quality_variances=variances,
         has_tag=_has_tag(connection, names, list(parameters.tag_shares)),
     )
+
+
+def _check(views: pl.DataFrame, viewers: pl.DataFrame, parameters: Parameters) -> None:
+    strange = None
+    if views.is_empty():
+        strange = "no views"
+    elif not viewers["acquisition_channel"].fill_null("").is_in(list(parameters.hazard_ratios)).all():
+        strange = "channels that truth.effects has not"
+    elif views.join(viewers, on="user_id", how="anti").height or views.null_count().sum_horizontal().sum():
+        strange = "views without a viewer, or without a time or completion"
+    else:
+        run = pl.struct("user_id", "anime_id")
+        numbers = pl.int_range(1, pl.len() + 1).over(run)
+        if views.select((pl.col("episode_number") != numbers).any()).item():
+            strange = "episodes skipped or seen again"
+    if strange:
+        raise NoCeilingError(f"the viewing log has {strange}: the simulator of truth.effects did not make it")
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
@@ -155,10 +155,14 @@ def _quality_priors(
     connection: duckdb.DuckDBPyConnection, names: pl.Series, parameters: Parameters
 ) -> tuple[Floats, Floats]:
     size = parameters.size
-    scores = names.to_frame().join(_frame(connection, TITLES), on="anime_id", how="left", maintain_order="left")
-    score = scores["score"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    visible = np.where(np.isnan(score), 0.0, np.sqrt(size["quality_visible"]) * np.nan_to_num(score))
-    hidden = np.where(np.isnan(score), 1.0, 1 - size["quality_visible"])
+    titles = _frame(connection, TITLES)
+    watchable = titles.filter(pl.col("is_watchable"))["score"].drop_nulls().to_numpy()
+    scores = names.to_frame().join(titles, on="anime_id", how="left", maintain_order="left")["score"]
+    is_scored = scores.is_not_null().to_numpy()
+    mean, spread = (watchable.mean(), watchable.std()) if watchable.size else (0.0, 0.0)
+    standard = (scores.fill_null(mean).to_numpy() - mean) / (spread if spread > 0 else 1.0)
+    visible = np.sqrt(size["quality_visible"]) * standard
+    hidden = np.where(is_scored, 1 - size["quality_visible"], 1.0)
     return (visible - size["quality_mean"]) / size["quality_spread"], hidden / size["quality_spread"] ** 2
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-ENGAGEMENT_NODES = 24
+from common.errors import UserError
+
+ENGAGEMENT_NODES = 20
 SCALARS = (
     "continue_intercept",
     "continue_engagement",
@@ -38,15 +40,22 @@ SCALARS = (
 )
 
 
+class NoCeilingError(UserError):
+    """Why there is no ceiling of this log: it wasn't simulated, or not as `truth.effects` says."""
+
+
 @dataclass(frozen=True)
 class Parameters:
-    """Attributes:
-    size: effect name -> its size, every one of `SCALARS`.
-    dips: added to the logit after episodes 1, 2, ...
-    gap_days: weights of 1, 2, ... days to the next episode.
-    hours, weekdays: weights of the hours (UTC) and of Monday to Sunday.
-    hazard_ratios: acquisition channel -> ratio.
-    tag_shares: tag -> share of the titles' weight that titles with the tag have.
+    """What was planted.
+
+    Attributes:
+        size: effect -> its size, every one of `SCALARS`.
+        dips: added to the logit after episodes 1, 2, ...
+        gap_days: weights of 1, 2, ... days to the next episode.
+        hours: weights of the hours (UTC).
+        weekdays: weights of Monday to Sunday.
+        hazard_ratios: acquisition channel -> ratio.
+        tag_shares: tag -> share of the titles' weight that titles with the tag have.
     """
 
     size: dict[str, float]
@@ -56,6 +65,16 @@ class Parameters:
     weekdays: NDArray[np.float64]
     hazard_ratios: dict[str, float]
     tag_shares: dict[str, float]
+
+    @property
+    def on_logit(self) -> NDArray[np.float64]:
+        """(3,) effects of engagement, quality and taste match on the logit of going on."""
+        return np.array([self.size[f"continue_{name}"] for name in ("engagement", "quality", "taste_match")])
+
+    @property
+    def on_completion(self) -> NDArray[np.float64]:
+        """(3,) and on that of mean completion."""
+        return np.array([self.size["completion_engagement"], self.size["completion_quality"], 0.0])
 
     def engagement_prior(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Nodes (in standard deviations) and log weights of engagement's Beta prior, by Gauss-Jacobi
@@ -77,20 +96,27 @@ class Parameters:
         return self.size["start_titles"] * np.exp(self.size["start_engagement"] * engagement)
 
 
-def read_parameters(connection: duckdb.DuckDBPyConnection) -> Parameters | str:
-    """Read `truth.effects`; where the log was not made by this simulator, the reason as a text."""
+def read_parameters(connection: duckdb.DuckDBPyConnection) -> Parameters:
+    """Read `truth.effects`.
+
+    Raises:
+        NoCeilingError: the log was not simulated, or by another version.
+    """
     try:
         rows = connection.execute("select effect, size from truth.effects").fetchall()
     except duckdb.CatalogException:
         rows = []
     effects = dict(rows)
     if not effects:
-        return "the viewing log is not simulated: its true parameters are unknown"
+        raise NoCeilingError("the viewing log is not simulated: nobody knows its true parameters")
     hours = [f"rhythm_hour_{hour}" for hour in range(24)]
     weekdays = [f"rhythm_weekday_{day}" for day in range(1, 8)]
     missing = [name for name in (*SCALARS, *hours, *weekdays) if name not in effects]
     if missing:
-        return f"truth.effects has no {missing[0]}: run `python -m ingest simulate` with this version"
+        raise NoCeilingError(
+            f"truth.effects has no {missing[0]}, another version simulated the log: run `python -m ingest "
+            "simulate`"
+        )
     return Parameters(
         size={name: effects[name] for name in SCALARS},
         dips=_numbered(effects, "continue_episode_"),

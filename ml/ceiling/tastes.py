@@ -24,6 +24,11 @@ class Tastes:
     matches: Singles
     choices: Singles
 
+    def again(self) -> Singles:
+        """(t,) how much likelier than others a viewer who chose a title is to draw it again."""
+        ratios = np.exp(self.choices)
+        return (ratios**2).mean(axis=1) / ratios.mean(axis=1)
+
 
 def draw_tastes(parameters: Parameters, has_tag: NDArray[np.bool_], count_bits: int, seed: int) -> Tastes:
     """2 ** `count_bits` tastes of the Dirichlet prior, from a scrambled Sobol sequence (Owen 1998).

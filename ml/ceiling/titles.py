@@ -1,10 +1,11 @@
 """What the whole log tells of each title's quality, midnight by midnight: belief propagation.
 
 Viewers' engagement and titles' quality are the nodes of a graph, runs (a viewer watching a title) its edges.
-A run's views are summed up as a Gaussian in (engagement, quality, match) around what is believed of the three,
-by the expected slope and curvature of their log-likelihood (Opper and Archambeau 2009); its messages are that
-Gaussian with the other two integrated out under their cavity beliefs (Minka 2001). Engagement is kept on
-quadrature nodes, because its prior is no Gaussian and silence weighs it, too.
+The views of a run are summed up as a Gaussian in engagement, quality and taste match around what is believed
+of the three, by the expected slope and curvature of their log-likelihood (Opper and Archambeau, Neural
+Computation 21, 2009). Its messages to title and viewer are that Gaussian with the others integrated out under
+their cavity beliefs (Minka, UAI 2001). A viewer's belief is kept on quadrature nodes, because its prior is no
+Gaussian, and starts and silence weigh it, too.
 """
 
 from dataclasses import dataclass
@@ -13,21 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ml.ceiling.clock import DAY, MOST_GAP_DAYS, Clock
-from ml.ceiling.evidence import LEVELS, STEP, Silence, completion_table
+from ml.ceiling.clock import Clock
+from ml.ceiling.completions import LEVEL_STEP, LEVELS, completion_table
+from ml.ceiling.known import Known, known_at
+from ml.ceiling.lives import Lives, lives_at
 from ml.ceiling.log import Log
 from ml.ceiling.parameters import Parameters
 from ml.ceiling.tastes import Tastes
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-FIRST_SWEEPS, LATER_SWEEPS = 10, 2
-LEAST_PRECISION = 0.3  # of a cavity: about a third of the priors'
+# The first midnight starts from the priors, each later one from the beliefs of the one before.
+FIRST_SWEEPS, LATER_SWEEPS = 10, 1
+LEAST_PRECISION = 0.3  # of a cavity: well below that of any prior
+LEAST_VARIANCE = 1e-3
+# Runs whose tastes are averaged at a time.
+BLOCK_RUNS = 10_000
 
 
-@dataclass
-class Gaussian:
-    """Independent Gaussians as precision and precision * mean, arrays of one shape."""
+@dataclass(frozen=True)
+class Gaussians:
+    """Independent Gaussians by precision and precision * mean, arrays of one shape."""
 
     precision: Floats
     shift: Floats
@@ -36,219 +43,212 @@ class Gaussian:
     def mean(self) -> Floats:
         return self.shift / self.precision
 
-    def without(self, other: "Gaussian") -> "Gaussian":
-        precision = np.maximum(self.precision - other.precision, LEAST_PRECISION)
-        return Gaussian(precision, self.shift - other.shift)
+    def at(self, rows: Integers) -> "Gaussians":
+        return Gaussians(self.precision[rows], self.shift[rows])
+
+    def without(self, message: "Gaussians") -> "Gaussians":
+        """The belief without one of its messages: the cavity."""
+        precision = np.maximum(self.precision - message.precision, LEAST_PRECISION)
+        return Gaussians(precision, self.shift - message.shift)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What the views of each run tell of engagement e and quality q, the match integrated out: (r,) each.
+
+    A log-likelihood of -(ee e² + 2 eq e q + qq q²) / 2 + e_shift e + q_shift q; and the match given e and q,
+    of mean match_at - match_e e - match_q q.
+    """
+
+    ee: Floats
+    eq: Floats
+    qq: Floats
+    e_shift: Floats
+    q_shift: Floats
+    match_at: Floats
+    match_e: Floats
+    match_q: Floats
+
+    def to_quality(self, engagement: Gaussians) -> Gaussians:
+        """The message to the title, under a belief on the viewer."""
+        share = self.eq / (self.ee + engagement.precision)
+        return Gaussians(self.qq - share * self.eq, self.q_shift - share * (self.e_shift + engagement.shift))
+
+    def to_engagement(self, quality: Gaussians) -> Gaussians:
+        """The message to the viewer, under a belief on the title."""
+        share = self.eq / (self.qq + quality.precision)
+        return Gaussians(self.ee - share * self.eq, self.e_shift - share * (self.q_shift + quality.shift))
 
 
 class Beliefs:
-    """Beliefs on all viewers and titles, carried on from midnight to midnight.
+    """Beliefs on all u viewers and t titles of a log, carried on from midnight to midnight.
 
     Attributes:
-        to_titles, to_viewers: (r,) each run's messages.
-        titles, viewers: (t,), (u,) beliefs of everything seen.
+        titles: (t,) quality.
+        viewers: (u,) engagement, in standard deviations: the moments of `viewer_weights`.
         viewer_weights: (u, e) posterior on the nodes of engagement.
     """
 
-    def __init__(self, log: Log, parameters: Parameters, clock: Clock, tastes: Tastes) -> None:
-        self.log, self.parameters, self.clock, self.tastes = log, parameters, clock, tastes
-        size = parameters.size
-        self._on_logit = [size[f"continue_{name}"] for name in ("engagement", "quality", "taste_match")]
-        self._on_completion = [size[f"completion_{name}"] for name in ("engagement", "quality")]
+    def __init__(
+        self, log: Log, parameters: Parameters, clock: Clock, tastes: Tastes, repeats: Floats
+    ) -> None:
+        """`repeats`: as `lives_at` has it."""
+        self._log, self._parameters, self._clock = log, parameters, clock
+        self._tastes, self._repeats = tastes, repeats
         table = completion_table(parameters)
-        self._slopes = np.gradient(table, STEP, axis=0)
-        self._information = (np.exp(table) * self._slopes**2).sum(axis=1)
-        self.nodes, self.log_prior = parameters.engagement_prior()
+        self._completion_slopes = np.gradient(table, LEVEL_STEP, axis=0)
+        self._completion_curvatures = (np.exp(table) * self._completion_slopes**2).sum(axis=1)
+        self._nodes, self._log_prior = parameters.engagement_prior()
         runs, viewers = len(log.run_viewers), len(log.user_ids)
-        self.prior = Gaussian(1 / log.quality_variances, log.quality_means / log.quality_variances)
-        self.titles = Gaussian(self.prior.precision.copy(), self.prior.shift.copy())
-        self.to_titles = Gaussian(np.zeros(runs), np.zeros(runs))
-        self.to_viewers = Gaussian(np.zeros(runs), np.zeros(runs))
-        self.viewers = Gaussian(np.ones(viewers), np.zeros(viewers))
-        self.viewer_weights = np.tile(np.exp(self.log_prior), (viewers, 1))
-        self.match_means, self.match_variances = np.zeros(runs), np.full(runs, 0.05)
+        self._prior = Gaussians(1 / log.quality_variances, log.quality_means / log.quality_variances)
+        self._to_titles = self._to_viewers = Gaussians(np.zeros(runs), np.zeros(runs))
+        self.titles = self._prior
+        self.viewers = Gaussians(np.ones(viewers), np.zeros(viewers))
+        self.viewer_weights = np.tile(np.exp(self._log_prior), (viewers, 1))
+        # Of the taste match of each run: what choices tell, and what is believed of it.
+        self._match_priors = Gaussians(np.ones(runs), np.zeros(runs))
         self._matches = np.zeros(runs)
-        self._logit_variances = np.ones(runs)
         self._choice_sums = np.zeros((viewers, tastes.matches.shape[1]), dtype=np.float32)
-        self._chosen = np.zeros(runs, dtype=bool)
-        self._is_new = True
+        self._is_begun = np.zeros(runs, dtype=bool)
 
     def advance(self, midnight: float) -> None:
-        """Take in what was known at `midnight`: views that were over before."""
-        seen = self._see(midnight)
-        self._learn_tastes(seen["runs"])
-        for _ in range(FIRST_SWEEPS if self._is_new else LATER_SWEEPS):
-            self._sweep(seen, midnight)
-        self._is_new = False
+        """Take in all that was known at `midnight`, which is later than any before."""
+        known = known_at(self._log, midnight)
+        is_first = not self._is_begun.any()
+        self._learn_tastes(known.runs)
+        lives = lives_at(self._log, self._parameters, self._clock, self._repeats, known)
+        shares = self._seen_shares(known, lives)
+        for _ in range(FIRST_SWEEPS if is_first else LATER_SWEEPS):
+            self._sweep(known, lives, shares)
 
-    def titles_without_own(self) -> Gaussian:
-        """(r,) what all but the run's own viewer tell of its title."""
-        return _part(self.titles, self.log.run_titles).without(self.to_titles)
-
-    def _see(self, midnight: float) -> dict[str, NDArray]:
-        log = self.log
-        views = np.flatnonzero(log.ends < midnight)
-        runs = log.runs[views]
-        viewers = log.run_viewers[runs]
-        last_starts = log.signups.copy()
-        np.maximum.at(last_starts, viewers, log.starts[views])
-        continued = log.next_ends[views] < midnight
-        stopped = np.flatnonzero(log.has_next[views] & ~continued)
-        # Those whose next view would have begun before the viewer's last start are answered: with no.
-        recent = stopped[log.starts[views[stopped]] > last_starts[viewers[stopped]] - MOST_GAP_DAYS * DAY]
-        silence = Silence(log, last_starts, midnight)
-        of, instants = views[recent], silence.instants[viewers[recent]]
-        shares = self.clock.seen_share(
-            log.starts[of][:, None], log.ends[of][:, None], log.episode_seconds[of][:, None], instants
-        )
-        is_known_run = np.zeros(len(log.run_viewers), dtype=bool)
-        is_known_run[runs] = True
-        known_runs = np.flatnonzero(is_known_run)
-        first_starts = np.full(len(log.user_ids), np.inf)
-        np.minimum.at(first_starts, log.run_viewers[known_runs], log.starts[log.first_views[known_runs]])
-        first_starts = np.where(np.isfinite(first_starts), first_starts, log.signups)
-        last_days = self.clock.operational_days(last_starts)
-        seen_shares = np.ones(len(views))
-        # The table ends at the gap's greatest length; what is a little below 1 there is the mean next view.
-        seen_shares[recent] = shares[:, -1]
-        return {
-            "views": views, "runs": known_runs, "continued": continued, "seen_shares": seen_shares,
-            "recent": recent, "shares": shares, "silence": silence,
-            "idle_days": self.clock.operational_days(silence.instants) - last_days[:, None],
-            "busy_days": last_days - self.clock.operational_days(first_starts),
-            "days_here": (last_starts - log.signups) / DAY,
-            "later_titles": np.maximum(np.bincount(log.run_viewers[known_runs], minlength=len(log.user_ids)) - 1, 0),
-            "present": np.unique(viewers),
-        }
+    def titles_without_own(self) -> Gaussians:
+        """(r,) quality of each run's title, as all but the run itself shows it."""
+        return self.titles.at(self._log.run_titles).without(self._to_titles)
 
     def _learn_tastes(self, known_runs: Integers) -> None:
-        log = self.log
-        new = known_runs[~self._chosen[known_runs]]
-        if not len(new):
-            return
-        self._chosen[new] = True
-        np.add.at(self._choice_sums, log.run_viewers[new], self.tastes.choices[log.run_titles[new]])
-        viewers = np.unique(log.run_viewers[new])
-        weights = np.zeros((len(log.user_ids), 1), dtype=np.float32)
-        weights = np.exp(self._choice_sums[viewers] - self._choice_sums[viewers].max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
-        rows = np.full(len(log.user_ids), -1)
-        rows[viewers] = np.arange(len(viewers))
-        changed = known_runs[rows[log.run_viewers[known_runs]] >= 0]
-        for block in np.array_split(changed, len(changed) // 10_000 + 1):
-            w = weights[rows[log.run_viewers[block]]]
-            matches = self.tastes.matches[log.run_titles[block]]
-            means = np.einsum("rd,rd->r", w, matches)
-            self.match_means[block] = means
-            self.match_variances[block] = np.einsum("rd,rd->r", w, (matches - means[:, None]) ** 2) + 1e-4
+        """Match of a viewer's runs, given all titles chosen so far."""
+        log = self._log
+        new = known_runs[~self._is_begun[known_runs]]
+        self._is_begun[new] = True
+        np.add.at(self._choice_sums, log.run_viewers[new], self._tastes.choices[log.run_titles[new]])
+        has_news = np.zeros(len(log.user_ids), dtype=bool)
+        has_news[log.run_viewers[new]] = True
+        changed = known_runs[has_news[log.run_viewers[known_runs]]]
+        for block in np.array_split(changed, len(changed) // BLOCK_RUNS + 1):
+            logs = self._choice_sums[log.run_viewers[block]]
+            weights = np.exp(logs - logs.max(axis=1, keepdims=True, initial=-np.inf))
+            weights /= weights.sum(axis=1, keepdims=True)
+            matches = self._tastes.matches[log.run_titles[block]]
+            means = np.einsum("rd,rd->r", weights, matches).astype(np.float64)
+            squares = np.einsum("rd,rd->r", weights, matches**2)
+            precision = 1 / np.maximum(squares - means**2, LEAST_VARIANCE)
+            self._match_priors.precision[block] = precision
+            self._match_priors.shift[block] = precision * means
+        self._matches[new] = self._match_priors.mean[new]
 
-    def _sweep(self, seen: dict, midnight: float) -> None:
-        log = self.log
-        views, known = seen["views"], seen["runs"]
-        of_run = log.runs[views]
-        run_viewers, run_titles = log.run_viewers[known], log.run_titles[known]
-        engagement, quality = self.viewers.mean[run_viewers], self.titles.mean[run_titles]
-        match = self._matches[known] if not self._is_new else self.match_means[known]
-        on_e, on_q, on_m = self._on_logit
-        centre = np.zeros(len(log.run_viewers))
-        centre[known] = on_e * engagement + on_q * quality + on_m * match
-        spread = np.zeros(len(log.run_viewers))
-        spread[known] = (
-            on_e**2 / self.viewers.precision[run_viewers]
-            + on_q**2 / self.titles.precision[run_titles]
-            + on_m**2 * self.match_variances[known]
+    def _seen_shares(self, known: Known, lives: Lives) -> Floats:
+        """(s, k) of the recent views: if one follows and the viewer leaves in a span, P(it is seen)."""
+        log, views = self._log, known.views[known.recent]
+        until = lives.instants[log.run_viewers[log.runs[views]]]
+        starts, ends, seconds = (
+            values[views, None] for values in (log.starts, log.ends, log.episode_seconds)
         )
-        shrink = 1 / np.sqrt(1 + np.pi / 8 * spread[of_run])
-        p = special.expit(shrink * (centre[of_run] + log.offsets[views]))
-        self._listen_to_silence(seen, p)
-        slope, curvature = _outcome_slopes(p, shrink, seen["continued"], seen["seen_shares"], log.has_next[views])
-        runs = len(log.run_viewers)
-        g = np.bincount(of_run, slope, runs)[known]
-        w = np.bincount(of_run, curvature, runs)[known]
-        # completions
-        c_e, c_q = self._on_completion
-        level = np.zeros(runs)
-        level[known] = c_e * engagement + c_q * quality
-        cell = np.clip(np.rint((level[of_run] - LEVELS[0]) / STEP), 0, len(LEVELS) - 1).astype(np.int64)
-        g2 = np.bincount(of_run, self._slopes[cell, log.completions[views]], runs)[known]
-        w2 = np.bincount(of_run, self._information[cell], runs)[known]
-        # joint Gaussian in (E, Q, M)
-        ee = w * on_e**2 + w2 * c_e**2
-        eq = w * on_e * on_q + w2 * c_e * c_q
-        qq = w * on_q**2 + w2 * c_q**2
-        em, qm, mm = w * on_e * on_m, w * on_q * on_m, w * on_m**2
-        le = g * on_e + g2 * c_e + ee * engagement + eq * quality + em * match
-        lq = g * on_q + g2 * c_q + eq * engagement + qq * quality + qm * match
-        lm = g * on_m + em * engagement + qm * quality + mm * match
-        tau = 1 / self.match_variances[known]
-        pm, sm = mm + tau, lm + tau * self.match_means[known]
-        ee, eq, qq = ee - em**2 / pm, eq - em * qm / pm, qq - qm**2 / pm
-        le, lq = le - em * sm / pm, lq - qm * sm / pm
-        # to titles, under the viewer's cavity
-        cavity = _part(self.viewers, run_viewers).without(_part(self.to_viewers, known))
-        self.to_titles.precision[known] = qq - eq**2 / (ee + cavity.precision)
-        self.to_titles.shift[known] = lq - eq * (le + cavity.shift) / (ee + cavity.precision)
+        return self._clock.seen_share(starts, ends, seconds, until)
+
+    def _sweep(self, known: Known, lives: Lives, shares: Floats) -> None:
+        """Messages along every run, once to its title and once back."""
+        log = self._log
+        p, shrinkage = self._expected_chances(known)
+        seen_shares, life = self._hear_silence(known, lives, shares, p)
+        edges = self._sum_up(known, p, shrinkage, seen_shares)
+        self._to_titles = edges.to_quality(self.viewers.at(log.run_viewers).without(self._to_viewers))
         titles = len(log.quality_means)
-        self.titles = Gaussian(
-            self.prior.precision + np.bincount(run_titles, self.to_titles.precision[known], titles),
-            self.prior.shift + np.bincount(run_titles, self.to_titles.shift[known], titles),
+        self.titles = Gaussians(
+            self._prior.precision + np.bincount(log.run_titles, self._to_titles.precision, titles),
+            self._prior.shift + np.bincount(log.run_titles, self._to_titles.shift, titles),
         )
-        # to viewers, under the title's cavity
-        cavity = _part(self.titles, run_titles).without(_part(self.to_titles, known))
-        self.to_viewers.precision[known] = ee - eq**2 / (qq + cavity.precision)
-        self.to_viewers.shift[known] = le - eq * (lq + cavity.shift) / (qq + cavity.precision)
-        self._update_viewers(known, run_viewers)
-        self._matches[known] = (
-            sm - em * self.viewers.mean[run_viewers] - qm * self.titles.mean[run_titles]
-        ) / pm
+        self._to_viewers = edges.to_engagement(self.titles_without_own())
+        self._update_viewers(life)
+        engagement, quality = self.viewers.mean[log.run_viewers], self.titles.mean[log.run_titles]
+        self._matches = edges.match_at - edges.match_e * engagement - edges.match_q * quality
 
-    def _listen_to_silence(self, seen: dict, p: Floats) -> None:
-        """Weigh engagement by starts, stays and silence; and by how much each recent view is answered."""
-        log, parameters = self.log, self.parameters
-        silence = seen["silence"]
-        viewers = log.run_viewers[log.runs[seen["views"][seen["recent"]]]]
-        shares = seen["shares"]
-        unseen = np.zeros((len(log.user_ids), shares.shape[1]))
-        np.add.at(unseen, viewers, np.log1p(-np.minimum(p[seen["recent"]][:, None] * shares, 1 - 1e-9)))
-        hazards = log.hazard_ratios[:, None] * parameters.hazards(self.nodes, np.ones(1))
-        rates = parameters.start_rates(self.nodes)
-        spans = silence.log_likelihoods(hazards, rates, seen["idle_days"], unseen)
-        highest = spans.max(axis=1, keepdims=True)
-        weights = np.exp(spans - highest)
-        total = weights.sum(axis=1)
-        self._life = (
-            np.log(total)
-            + highest[:, 0]
-            + seen["later_titles"][:, None] * np.log(rates)
-            - seen["busy_days"][:, None] * rates
-            - seen["days_here"][:, None] * hazards
-        )
-        chances = np.einsum("uke,ue->uk", weights / total[:, None, :], self.viewer_weights)
-        seen["seen_shares"][seen["recent"]] = (chances[viewers] * shares).sum(axis=1)
+    def _expected_chances(self, known: Known) -> tuple[Floats, Floats]:
+        """(n,) P(the viewer goes on) of each known view under the beliefs, and by how much their spread
+        flattens its logit (MacKay, Neural Computation 4, 1992)."""
+        log, (on_e, on_q, on_m) = self._log, self._parameters.on_logit
+        viewers, titles = self.viewers.at(log.run_viewers), self.titles.at(log.run_titles)
+        centres = on_e * viewers.mean + on_q * titles.mean + on_m * self._matches
+        variances = on_m**2 / self._match_priors.precision
+        variances += on_e**2 / viewers.precision + on_q**2 / titles.precision
+        runs = log.runs[known.views]
+        shrinkage = (1 / np.sqrt(1 + np.pi / 8 * variances))[runs]
+        return special.expit(shrinkage * (centres[runs] + log.offsets[known.views])), shrinkage
 
-    def _update_viewers(self, known: Integers, run_viewers: Integers) -> None:
-        count = len(self.log.user_ids)
-        shift = np.bincount(run_viewers, self.to_viewers.shift[known], count)
-        precision = np.bincount(run_viewers, self.to_viewers.precision[known], count)
-        logs = self.log_prior + self._life + np.outer(shift, self.nodes) - np.outer(precision, self.nodes**2) / 2
+    def _hear_silence(self, known: Known, lives: Lives, shares: Floats, p: Floats) -> tuple[Floats, Floats]:
+        """(n,) P(a next view would have been seen), and (u, e) what the viewers' lives tell of engagement."""
+        viewers = self._log.run_viewers[self._log.runs[known.views[known.recent]]]
+        unseen = np.zeros((len(self._log.user_ids), shares.shape[1]))
+        np.add.at(unseen, viewers, np.log1p(-p[known.recent, None] * shares))
+        life, chances = lives.weigh(unseen, self.viewer_weights)
+        seen_shares = np.ones(len(known.views))
+        seen_shares[known.recent] = (chances[viewers] * shares).sum(axis=1)
+        return seen_shares, life
+
+    def _sum_up(self, known: Known, p: Floats, shrinkage: Floats, seen_shares: Floats) -> Edges:
+        """The views of each run as a Gaussian around what is believed."""
+        log, runs = self._log, self._log.runs[known.views]
+        on_logit, on_completion = self._parameters.on_logit, self._parameters.on_completion
+        slopes, curvatures = _outcome_slopes(p, known.continued, seen_shares)
+        has_next = log.has_next[known.views]
+        count = len(log.run_viewers)
+        slope = np.bincount(runs, slopes * has_next, count)
+        curvature = np.bincount(runs, shrinkage * curvatures * has_next, count)
+        here = np.array([self.viewers.mean[log.run_viewers], self.titles.mean[log.run_titles], self._matches])
+        levels = np.tensordot(on_completion, here, 1)[runs]
+        cells = np.clip(np.rint((levels - LEVELS[0]) / LEVEL_STEP), 0, len(LEVELS) - 1).astype(np.int64)
+        level_slope = np.bincount(runs, self._completion_slopes[cells, log.completions[known.views]], count)
+        level_curvature = np.bincount(runs, self._completion_curvatures[cells], count)
+        # (3, 3, r) and (3, r): precision and shift in engagement, quality and match.
+        precision = np.multiply.outer(np.outer(on_logit, on_logit), curvature)
+        precision += np.multiply.outer(np.outer(on_completion, on_completion), level_curvature)
+        shift = np.outer(on_logit, slope) + np.outer(on_completion, level_slope)
+        shift += np.einsum("abr,br->ar", precision, here)
+        return _without_match(precision, shift, self._match_priors)
+
+    def _update_viewers(self, life: Floats) -> None:
+        log, count = self._log, len(self._log.user_ids)
+        shift = np.bincount(log.run_viewers, self._to_viewers.shift, count)
+        precision = np.bincount(log.run_viewers, self._to_viewers.precision, count)
+        logs = self._log_prior + life + np.outer(shift, self._nodes) - np.outer(precision, self._nodes**2 / 2)
         weights = np.exp(logs - logs.max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
-        self.viewer_weights = weights
-        mean = weights @ self.nodes
-        variance = np.maximum(weights @ self.nodes**2 - mean**2, 1e-3)
-        self.viewers = Gaussian(1 / variance, mean / variance)
+        self.viewer_weights = weights / weights.sum(axis=1, keepdims=True)
+        mean = self.viewer_weights @ self._nodes
+        variance = np.maximum(self.viewer_weights @ self._nodes**2 - mean**2, LEAST_VARIANCE)
+        self.viewers = Gaussians(1 / variance, mean / variance)
 
 
-def _part(beliefs: Gaussian, rows: Integers) -> Gaussian:
-    return Gaussian(beliefs.precision[rows], beliefs.shift[rows])
-
-
-def _outcome_slopes(p, shrink, continued, seen_shares, has_next):
-    """Expected slope and curvature of each view's log-likelihood in its logit."""
+def _outcome_slopes(p: Floats, continued: NDArray[np.bool_], seen_shares: Floats) -> tuple[Floats, Floats]:
+    """Slope and curvature (its sign turned) in the logit, of log p after a view that was followed by the next
+    one, else of log(1 - share * p)."""
     spread = p * (1 - p)
-    unseen = np.maximum(1 - seen_shares * p, 1e-9)
-    slope = np.where(continued, 1 - p, -seen_shares * spread / unseen)
-    bend = seen_shares * spread * ((1 - 2 * p) * unseen + seen_shares * spread) / unseen**2
-    curvature = shrink * np.where(continued, spread, np.maximum(bend, 0.0))
-    # sign: d2/deta2 log(1 - F p) = -bend
-    return slope * has_next, curvature * has_next
+    unseen = 1 - seen_shares * p
+    slopes = np.where(continued, 1 - p, -seen_shares * spread / unseen)
+    bends = seen_shares * spread * ((1 - 2 * p) * unseen + seen_shares * spread) / unseen**2
+    return slopes, np.where(continued, spread, np.maximum(bends, 0.0))
+
+
+def _without_match(precision: Floats, shift: Floats, priors: Gaussians) -> Edges:
+    """Integrate the match out of (3, 3, r) and (3, r) under its priors."""
+    (ee, eq, em), (_, qq, qm), (_, _, mm) = precision
+    whole = mm + priors.precision
+    match_at, match_e, match_q = (shift[2] + priors.shift) / whole, em / whole, qm / whole
+    return Edges(
+        ee=ee - em * match_e,
+        eq=eq - em * match_q,
+        qq=qq - qm * match_q,
+        e_shift=shift[0] - em * match_at,
+        q_shift=shift[1] - qm * match_at,
+        match_at=match_at,
+        match_e=match_e,
+        match_q=match_q,
+    )
