@@ -72,7 +72,7 @@ def _estimate(
 ) -> NDArray[np.float64]:
     midnights = log.ends[rows] // DAY * DAY
     tastes = draw_tastes(parameters, log.has_tag, TITLE_TASTE_BITS, seed)
-    repeats = _repeats(log, tastes, midnights.min())
+    repeats = repeat_shares(log, tastes, midnights.min())
     beliefs = Beliefs(log, parameters, clock, tastes, repeats)
     days = np.arange(midnights.min(), midnights.max() + 1, DAY)
     means, variances = np.empty((2, len(days), len(repeats)))
@@ -92,7 +92,7 @@ def _estimate(
     )
 
 
-def _repeats(log: Log, tastes: Tastes, now: float) -> NDArray[np.float64]:
+def repeat_shares(log: Log, tastes: Tastes, now: float) -> NDArray[np.float64]:
     """(r,) share of its viewer's choices that would be the run's title again, by all begun before `now`."""
     known = log.ends[log.first_views] < now
     counts = np.bincount(log.run_titles[known], minlength=len(log.quality_means))

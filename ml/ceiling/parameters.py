@@ -24,6 +24,7 @@ SCALARS = (
     "completion_precision",
     "engagement_alpha",
     "engagement_beta",
+    "taste_tags",
     "taste_concentration",
     "quality_visible",
     "quality_mean",

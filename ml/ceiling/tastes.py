@@ -37,15 +37,15 @@ def draw_tastes(parameters: Parameters, has_tag: NDArray[np.bool_], count_bits: 
     So of two tastes the likelihoods of a choice are as 1 - s + s * sum over the title's tags of
     taste_g / share_g: the title's own weight is in both.
     """
-    shares = np.array(list(parameters.tag_shares.values()))
-    uniform = qmc.Sobol(len(shares), rng=np.random.default_rng(seed)).random_base2(count_bits)
+    tags, shares = int(parameters.size["taste_tags"]), np.array(list(parameters.tag_shares.values()))
+    uniform = qmc.Sobol(tags, rng=np.random.default_rng(seed)).random_base2(count_bits)
     gammas = special.gammaincinv(parameters.size["taste_concentration"], np.clip(uniform, 1e-9, 1 - 1e-9))
     tastes = gammas / gammas.sum(axis=1, keepdims=True)
     led = parameters.size["choice_taste"]
-    # A tag that no title has leads to any title.
-    pulls = np.divide(tastes, shares, out=np.zeros_like(tastes), where=shares > 0)
-    anyhow = tastes[:, shares == 0].sum(axis=1)
-    likelihoods = 1 - led + led * (has_tag @ pulls.T + anyhow)
+    # A catalogue of few tags leaves some of the taste that lead to any title.
+    anyhow = tastes[:, len(shares) :].sum(axis=1)
+    tastes = tastes[:, : len(shares)]
+    likelihoods = 1 - led + led * (has_tag @ (tastes / shares).T + anyhow)
     return Tastes(
         matches=(has_tag @ tastes.T).astype(np.float32), choices=np.log(likelihoods).astype(np.float32)
     )

@@ -18,7 +18,7 @@ from common.warehouse import open_warehouse
 from ml.ceiling import NoCeilingError, ceiling_probabilities
 from ml.ceiling.clock import DAY, HOUR, WEEK, Clock
 from ml.ceiling.completions import LEVELS, completion_table
-from ml.ceiling.estimate import _repeats
+from ml.ceiling.estimate import repeat_shares
 from ml.ceiling.log import Log, read_log
 from ml.ceiling.parameters import Parameters, read_parameters
 from ml.ceiling.tastes import draw_tastes
@@ -148,7 +148,7 @@ def test_beliefs_on_viewers_and_titles_are_as_sure_as_they_may_be(world: World) 
     log = world.log
     tastes = draw_tastes(world.parameters, log.has_tag, 8, seed=3)
     now = np.ceil(np.quantile(log.ends, 0.85) / DAY) * DAY
-    beliefs = Beliefs(log, world.parameters, world.clock, tastes, _repeats(log, tastes, now))
+    beliefs = Beliefs(log, world.parameters, world.clock, tastes, repeat_shares(log, tastes, now))
     beliefs.advance(now)
     known = log.ends[log.first_views] < now
     runs_of_title = np.bincount(log.run_titles[known], minlength=len(world.quality))
@@ -168,7 +168,7 @@ def test_silence_tells_of_viewers_who_left(world: World) -> None:
     log = world.log
     tastes = draw_tastes(world.parameters, log.has_tag, 8, seed=3)
     now = np.ceil(log.ends.max() / DAY) * DAY
-    beliefs = Beliefs(log, world.parameters, world.clock, tastes, _repeats(log, tastes, now))
+    beliefs = Beliefs(log, world.parameters, world.clock, tastes, repeat_shares(log, tastes, now))
     beliefs.advance(now)
     last_ends = np.zeros(len(log.user_ids))
     np.maximum.at(last_ends, log.run_viewers[log.runs], log.ends)

@@ -147,6 +147,12 @@ def _traits(config: Config, titles: Titles) -> list[Effect]:
     return [
         ("engagement_alpha", viewers.engagement_alpha, "", "alpha of the Beta distribution of engagement"),
         ("engagement_beta", viewers.engagement_beta, "", "beta of the Beta distribution of engagement"),
+        (
+            "taste_tags",
+            viewers.taste_tags,
+            "tags",
+            "of a taste; where the catalogue has fewer, any title",
+        ),
         ("taste_concentration", viewers.taste_concentration, "", "of the symmetric Dirichlet of tastes"),
         (
             "quality_mean",
@@ -158,7 +164,7 @@ def _traits(config: Config, titles: Titles) -> list[Effect]:
         ("match_mean", titles.mean_match, "share of taste", "taste match expected of a choice"),
         *(
             (f"choice_tag_{tag}", float(share), "share of weight", f"titles tagged {tag}, among all titles")
-            for tag, share in zip(titles.tags, titles.tag_shares, strict=True)
+            for tag, share in zip(titles.tags, titles.tag_shares[: len(titles.tags)], strict=True)
         ),
     ]
 
