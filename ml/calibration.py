@@ -1,96 +1,72 @@
-"""Maps a model's probabilities to calibrated ones, by strictly increasing curves: no rank is lost."""
-
-from dataclasses import dataclass
+"""Calibrates a pipeline by scores of rows that it was not fitted on, and never turns its ranks round."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
-FOLDS = 5
+# Of each class: with fewer, scikit-learn's folds lack one, and a curve of two parameters fits chance.
+MINIMUM_OF_A_CLASS = 10
 
-
-@dataclass(frozen=True)
-class Sigmoid:
-    """p -> sigmoid(slope * logit(p) + intercept) (Platt 1999, on the log odds)."""
-
-    slope: float
-    intercept: float
-    method: str = "sigmoid"
-
-    def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) raw to (n,) calibrated probabilities."""
-        return 1 / (1 + np.exp(-(self.slope * _logit(probabilities) + self.intercept)))
+Model = CalibratedClassifierCV | Pipeline
 
 
-@dataclass(frozen=True)
-class Isotonic:
-    """Piecewise linear through the centres of the isotonic regression's steps.
+class _Given(ClassifierMixin, BaseEstimator):
+    """Stands for the models that gave the scores, while a curve is fitted to these."""
 
-    Plain isotonic regression ties whole ranges of probabilities, which costs ROC AUC; joining the steps'
-    centres does not (Oron and Flournoy 2017, centered isotonic regression).
+    def fit(self, scores: NDArray[np.float64], labels: NDArray[np.float64]) -> "_Given":
+        self.classes_ = np.unique(labels)
+        return self
+
+    def decision_function(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores[:, 0]
+
+    def predict(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (scores[:, 0] > 0).astype(np.float64)
+
+
+def scores_of(pipeline: Pipeline, features: pd.DataFrame) -> NDArray[np.float64]:
+    """(n,) scores that a curve is fitted to: log odds, or the probability of an estimator that has none."""
+    if hasattr(pipeline, "decision_function"):
+        return pipeline.decision_function(features)
+    return pipeline.predict_proba(features)[:, 1]
+
+
+def calibrate(pipeline: Pipeline, scores: NDArray[np.float64], labels: NDArray[np.float64]) -> Model:
+    """p = sigmoid(slope * score + intercept), by maximum likelihood (Platt 1999).
+
+    Args:
+        pipeline: to be calibrated.
+        scores: (n,) as `scores_of` gives them, by pipelines of the same making that were not fitted on these
+            rows.
+        labels: (n,) 0.0 or 1.0.
+
+    Returns:
+        the calibrated pipeline; or `pipeline` itself where the slope would not be positive (of rare events
+        that can't be ranked, about half are), or one class has fewer than ten rows.
     """
-
-    raw: NDArray[np.float64]
-    calibrated: NDArray[np.float64]
-    method: str = "isotonic"
-
-    def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) raw to (n,) calibrated probabilities."""
-        return np.interp(probabilities, self.raw, self.calibrated)
-
-
-Calibrator = Sigmoid | Isotonic
-
-
-def fit_calibrator(
-    probabilities: NDArray[np.float64], labels: NDArray[np.float64], clusters: NDArray[np.int64]
-) -> Calibrator:
-    """Fit on the n rows of a slice that the model was not fitted on.
-
-    The sigmoid, with its two parameters, is kept unless isotonic regression has the lower log loss on
-    clusters left out, by more than one standard error over five folds.
-    """
-    gains = []
-    for fold in range(FOLDS):
-        held_out = clusters % FOLDS == fold
-        if len(np.unique(labels[~held_out])) < 2 or not held_out.any():
-            continue
-        losses = [
-            _log_loss(
-                labels[held_out],
-                fit(probabilities[~held_out], labels[~held_out]).apply(probabilities[held_out]),
-            )
-            for fit in (fit_sigmoid, fit_isotonic)
-        ]
-        gains.append(losses[0] - losses[1])
-    is_isotonic_better = len(gains) > 1 and np.mean(gains) > np.std(gains, ddof=1) / np.sqrt(len(gains))
-    return (fit_isotonic if is_isotonic_better else fit_sigmoid)(probabilities, labels)
+    if min(labels.sum(), (1 - labels).sum()) < MINIMUM_OF_A_CLASS:
+        return pipeline
+    calibrated = CalibratedClassifierCV(FrozenEstimator(_Given().fit(scores, labels)), method="sigmoid").fit(
+        scores[:, None], labels
+    )
+    [pair] = calibrated.calibrated_classifiers_
+    [curve] = pair.calibrators
+    # scikit-learn's sigmoid is 1 / (1 + exp(a * score + b)).
+    if curve.a_ >= 0:
+        return pipeline
+    calibrated.estimator = pair.estimator = FrozenEstimator(pipeline)
+    return calibrated
 
 
-def fit_sigmoid(probabilities: NDArray[np.float64], labels: NDArray[np.float64]) -> Sigmoid:
-    """Maximum likelihood, without penalty. Labels must have both classes."""
-    model = LogisticRegression(C=np.inf).fit(_logit(probabilities)[:, None], labels)
-    return Sigmoid(float(model.coef_[0, 0]), float(model.intercept_[0]))
+def pipeline_of(model: Model) -> Pipeline:
+    """The pipeline without the curve."""
+    return model if isinstance(model, Pipeline) else model.calibrated_classifiers_[0].estimator.estimator
 
 
-def fit_isotonic(probabilities: NDArray[np.float64], labels: NDArray[np.float64]) -> Isotonic:
-    """Isotonic regression, its steps replaced by their centres and kept off 0 and 1."""
-    fitted = IsotonicRegression().fit_transform(probabilities, labels)
-    steps, members = np.unique(fitted, return_inverse=True)
-    centres = np.bincount(members, probabilities) / np.bincount(members)
-    # A step of equal labels would promise certainty: no surer than one case in twice the rows.
-    steps = np.clip(steps, 0.5 / len(labels), 1 - 0.5 / len(labels))
-    raw = np.concatenate([[0.0], centres, [1.0]])
-    calibrated = np.concatenate([[steps[0] / 2], steps, [(1 + steps[-1]) / 2]])
-    return Isotonic(raw, calibrated)
-
-
-def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    smallest = np.finfo(np.float64).eps
-    clipped = np.clip(probabilities, smallest, 1 - smallest)
-    return np.log(clipped) - np.log1p(-clipped)
-
-
-def _log_loss(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
-    return float(-np.mean(np.log(np.where(labels == 1, probabilities, 1 - probabilities))))
+def method_of(model: Model) -> str:
+    """'sigmoid', or 'none'."""
+    return "none" if isinstance(model, Pipeline) else "sigmoid"

@@ -1,23 +1,38 @@
 """What a training run leaves in the warehouse, and the one transaction that puts it there."""
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from common.errors import UserError
 from common.warehouse import how_to_build
-from ml.estimators import Calibrated
+from ml.calibration import Model
+from ml.tasks import Study
 
-TABLES = ("model_runs", "metrics", "scores", "feature_importance")
+# In the order in which a run writes them.
+TABLES = (
+    "model_runs",
+    "metrics",
+    "scores",
+    "feature_importance",
+    "shap_values",
+    "curves",
+    "slices",
+    "drift",
+    "audits",
+    "run_comparisons",
+    "user_outlooks",
+    "trait_effects",
+    "transfers",
+)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One row of `ml.metrics`; the interval is NaN for counts and flags."""
+    """One row of `ml.metrics`; the interval is NaN for counts, and where there are too few users for one."""
 
     estimator: str
     split: str
@@ -28,62 +43,43 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class SplitSpan:
-    """A split's rows with a known label (all its rows for `open`), and their first and last `as_of`."""
-
-    split: str
-    rows_count: int
-    from_at: datetime | None
-    to_at: datetime | None
-
-
-@dataclass(frozen=True)
 class TrainingRun:
     """Everything one run produced.
 
     Attributes:
-        run_id: the same for equal data, parameters, seed and library versions.
+        run_id: the same for equal data, code, parameters, seed and library versions.
+        model: of the estimator that was chosen.
         model_file: relative to the warehouse's folder.
-        spans: of each split in the mart.
-        scores: `entity_id`, `as_of`, `split`, `label`, `probability` of every row of the mart.
-        importance: feature -> mean and standard deviation of the fall in ROC AUC.
-        circular_features: features that give the label away by themselves.
+        description: what is stored in the model file beside the model: plain values only.
+        frames: table of `ml` -> the run's rows, without `run_id` and `task`.
     """
 
     run_id: str
-    task: str
-    model_version: str
+    study: Study
     estimator: str
-    trained_at: datetime
-    feature_model: str
-    feature_names: tuple[str, ...]
-    library_versions: dict[str, str]
-    seed: int
-    train_seconds: float
+    calibration: str
+    model: Model
     model_file: str
-    model: Calibrated
-    levels: dict[str, list[str]]
-    spans: dict[str, SplitSpan]
-    metrics: list[Metric]
-    scores: pl.DataFrame
-    importance: dict[str, tuple[float, float]]
-    circular_features: list[str]
+    description: dict[str, Any]
+    frames: dict[str, pl.DataFrame]
 
     def metric(self, estimator: str, split: str, name: str) -> Metric | None:
-        """The one row of `metrics` with these names, if there is one."""
-        wanted = (estimator, split, name)
-        return next((row for row in self.metrics if (row.estimator, row.split, row.metric) == wanted), None)
+        """The one row of `ml.metrics` with these names, if there is one."""
+        rows = self.frames["metrics"].filter(estimator=estimator, split=split, metric=name)
+        return Metric(**rows.row(0, named=True)) if len(rows) else None
 
 
 def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise `UserError` unless the tables to write exist."""
-    found = connection.execute(
-        "select table_name from information_schema.tables where table_schema = 'ml'"
-    ).fetchall()
-    missing = sorted(set(TABLES) - {name for (name,) in found})
+    """Raise `UserError` unless the tables to write exist, as this version declares them."""
+    found = dict(
+        connection.execute(
+            "select table_name, list(column_name) from information_schema.columns "
+            "where table_schema = 'ml' group by table_name"
+        ).fetchall()
+    )
+    missing = [f"ml.{name}" for name in TABLES if name not in found]
     if missing:
-        tables = ", ".join(f"ml.{name}" for name in missing)
-        raise UserError(f"the warehouse lacks {tables}: run {how_to_build()} first")
+        raise UserError(f"the warehouse lacks {', '.join(missing)}: run {how_to_build()} first")
 
 
 def write_runs(connection: duckdb.DuckDBPyConnection, runs: list[TrainingRun]) -> None:
@@ -94,55 +90,20 @@ def write_runs(connection: duckdb.DuckDBPyConnection, runs: list[TrainingRun]) -
     connection.execute("begin transaction")
     try:
         for run in runs:
-            for name, frame in _frames(run).items():
-                _replace(connection, name, run, frame)
+            for name in TABLES:
+                connection.execute(f"delete from ml.{name} where run_id = ?", [run.run_id])
+                if name in run.frames:
+                    _insert(connection, name, run, run.frames[name])
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
         raise
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, name: str, run: TrainingRun, frame: pl.DataFrame) -> None:
-    rows = frame.select(pl.lit(run.run_id).alias("run_id"), pl.lit(run.task).alias("task"), pl.all())
-    connection.execute(f"delete from ml.{name} where run_id = ?", [run.run_id])
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, run: TrainingRun, frame: pl.DataFrame) -> None:
+    rows = frame.fill_nan(None).select(
+        pl.lit(run.run_id).alias("run_id"), pl.lit(run.study.task.name).alias("task"), pl.all()
+    )
     connection.register("new_rows", rows)
     connection.execute(f"insert into ml.{name} by name select * from new_rows")
     connection.unregister("new_rows")
-
-
-def _frames(run: TrainingRun) -> dict[str, pl.DataFrame]:
-    """Table name -> the run's rows, without `run_id` and `task`."""
-    train, validation, test = (run.spans[split] for split in ("train", "validation", "test"))
-    record = {
-        "model_version": run.model_version,
-        "estimator": run.estimator,
-        "trained_at": run.trained_at,
-        "feature_model": run.feature_model,
-        "feature_names": json.dumps(run.feature_names),
-        "library_versions": json.dumps(run.library_versions),
-        "seed": run.seed,
-        "train_rows_count": train.rows_count,
-        "validation_rows_count": validation.rows_count,
-        "test_rows_count": test.rows_count,
-        "train_from": train.from_at,
-        "train_to": train.to_at,
-        "test_from": test.from_at,
-        "test_to": test.to_at,
-        "train_seconds": run.train_seconds,
-        "model_file": run.model_file,
-    }
-    metrics = pl.DataFrame([asdict(row) for row in run.metrics]).with_columns(
-        pl.col("value", "ci_low", "ci_high").fill_nan(None)
-    )
-    importance = pl.DataFrame(
-        [
-            {"estimator": run.estimator, "feature": name, "importance_mean": mean, "importance_sd": sd}
-            for name, (mean, sd) in run.importance.items()
-        ]
-    )
-    return {
-        "model_runs": pl.DataFrame([record]),
-        "metrics": metrics,
-        "scores": run.scores,
-        "feature_importance": importance,
-    }

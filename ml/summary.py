@@ -1,93 +1,107 @@
 """What `python -m ml.train` tells at its end."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ml.records import Metric, SplitSpan, TrainingRun
+import polars as pl
 
-ESTIMATORS = ("baseline", "logistic", "boosting", "oracle")
-SPLITS = ("train", "validation", "test", "embargo", "open")
-SHOWN_METRICS = ("roc_auc", "log_loss", "brier", "ece", "accuracy")
-TOP_FEATURES = 8
+from ml.records import Metric, TrainingRun
+
+SPLITS = ("train", "validation", "test")
+ESTIMATORS = ("baseline", "logistic", "boosting", "forest", "ceiling", "oracle")
+SHOWN_METRICS = ("roc_auc", "log_loss", "brier", "calibration_slope", "ece")
+TOP_FEATURES = 5
 
 
-def print_summary(runs: list[TrainingRun], warehouse: Path, seconds: float) -> None:
-    """Rows, metrics with intervals, the distance to the oracle, warnings, features, files, time."""
+def print_summary(runs: list[TrainingRun], skipped: list[str], warehouse: Path, seconds: float) -> None:
+    """A paragraph a run: rows, metrics with intervals, distance to the best possible, features; then time."""
     for run in runs:
-        print("\n".join([*_heading(run), *_rows(run), *_metrics(run), *_oracle(run), *_warnings(run)]))
-        print("\n".join([*_features(run), f"  model    {warehouse.parent / run.model_file}"]))
-    print(f"  written  {warehouse}: ml.model_runs, ml.metrics, ml.scores, ml.feature_importance")
+        print(
+            "\n".join(
+                [*_heading(run), *_rows(run), *_metrics(run), *_best(run), *_features(run), *_audit(run)]
+            )
+        )
+    print("\n".join(f"skipped  {line}" for line in skipped))
+    print(f"  written  {warehouse}: {len(runs)} runs in ml.model_runs, figures in ml.metrics and beside it")
+    print(f"  models   {warehouse.parent / Path(runs[0].model_file).parent}")
     print(f"  seconds  {seconds:.1f}")
     print("next: `python -m reports.build` draws these results")
 
 
 def _heading(run: TrainingRun) -> list[str]:
-    return [f"{run.task}: {run.estimator}, {run.model.calibrator.method} calibration, run {run.run_id}"]
+    kind = {
+        "outcome": "",
+        "proxy": " (a proxy label)",
+        "circular": " (a circular label, shown for what it is)",
+    }
+    heading = (
+        f"{run.study.label}{kind[run.study.task.label_kind]}: {run.estimator}, calibration {run.calibration}"
+    )
+    unused = json.loads(run.frames["model_runs"]["unused_features"][0])
+    notes = [f"  not used, no training row has a value: {', '.join(unused)}"] if unused else []
+    return [f"{heading}, run {run.run_id}", *notes]
 
 
 def _rows(run: TrainingRun) -> list[str]:
-    spans = [run.spans[split] for split in SPLITS if split in run.spans]
-    return ["  rows", *[f"    {_span(span)}" for span in spans]]
-
-
-def _span(span: SplitSpan) -> str:
-    return f"{span.split:<11}{span.rows_count:>9,}  {span.from_at:%Y-%m-%d} to {span.to_at:%Y-%m-%d}"
+    record = run.frames["model_runs"].row(0, named=True)
+    counts = ", ".join(f"{split} {record[f'{split}_rows_count']:,}" for split in SPLITS)
+    of_all = f"{counts} of {len(run.frames['scores']):,}"
+    if record["test_from"] is None:
+        return [f"  rows     {of_all}"]
+    return [f"  rows     {of_all}; test {record['test_from']:%Y-%m-%d} to {record['test_to']:%Y-%m-%d}"]
 
 
 def _metrics(run: TrainingRun) -> list[str]:
-    lines = ["  test metrics [95 % interval, users resampled]"]
-    lines.append("    " + " " * 11 + "".join(f"{name:<24}" for name in SHOWN_METRICS))
+    lines = [
+        "  test     "
+        + " " * 11
+        + "".join(f"{name:<24}" for name in SHOWN_METRICS)
+        + "[95 %, users resampled]"
+    ]
     for estimator in ESTIMATORS:
         found = [run.metric(estimator, "test", name) for name in SHOWN_METRICS]
         if all(found):
-            lines.append(f"    {estimator:<11}" + "".join(f"{_with_interval(row):<24}" for row in found))
+            lines.append(
+                f"           {estimator:<11}" + "".join(f"{with_interval(row):<24}" for row in found)
+            )
     return lines
 
 
-def _oracle(run: TrainingRun) -> list[str]:
-    gaps = [run.metric(run.estimator, "test", f"{name}_minus_oracle") for name in SHOWN_METRICS]
-    share = run.metric(run.estimator, "test", "share_of_oracle_gain")
-    if share is None:
-        return []
-    return [
-        f"  {run.estimator} minus oracle (the true probability)",
-        *[
-            f"    {row.metric.removesuffix('_minus_oracle'):<11}{_with_interval(row, sign='+')}"
-            for row in gaps
-        ],
-        f"    share of the oracle's gain over the baseline in log loss: {_with_interval(share)}",
-    ]
-
-
-def _warnings(run: TrainingRun) -> list[str]:
+def _best(run: TrainingRun) -> list[str]:
     lines = []
-    for estimator in ESTIMATORS:
-        above = run.metric(estimator, "test", "is_above_oracle")
-        if above and above.value:
+    for best in ("ceiling", "oracle"):
+        gap = run.metric(run.estimator, "test", f"roc_auc_minus_{best}")
+        share = run.metric(run.estimator, "test", f"share_of_{best}_gain")
+        if gap and share:
             lines.append(
-                f"  !! LEAK: {estimator} ranks better than the true probability does; its features hold the "
-                "answer. Do not use these figures."
+                f"  {run.estimator} minus {best}: roc_auc {with_interval(gap, sign='+')}; reaches "
+                f"{with_interval(share)} of its gain in log loss over the baseline"
             )
-    if run.metric(run.estimator, "test", "is_label_circular").value:
-        culprits = ", ".join(run.circular_features) or "the features together"
-        lines.append(
-            f"  !! CIRCULAR: {culprits} separate the label perfectly; the label is made of its features. "
-            "Do not use these figures."
-        )
     return lines
 
 
 def _features(run: TrainingRun) -> list[str]:
-    ranked = sorted(run.importance.items(), key=lambda item: -item[1][0])[:TOP_FEATURES]
-    return [
-        "  what the model leans on (fall in test ROC AUC when shuffled, sd)",
-        *_aligned((name, f"{mean:.4f} ({sd:.4f})") for name, (mean, sd) in ranked),
-    ]
+    ranked = (
+        run.frames["feature_importance"].sort(pl.col("importance_mean"), descending=True).head(TOP_FEATURES)
+    )
+    pairs = zip(ranked["feature"], ranked["importance_mean"], strict=True)
+    return [f"  leans on {_listed(f'{name} {fall:.3f}' for name, fall in pairs)} (fall in test ROC AUC)"]
 
 
-def _aligned(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"    {name:<32}{text}" for name, text in pairs]
+def _audit(run: TrainingRun) -> list[str]:
+    audits = run.frames["audits"]
+    found = audits.filter(pl.col("verdict") != "ok").to_dicts()
+    if not found:
+        return [f"  audit    ok: {', '.join(audits['check_name'].unique(maintain_order=True))}"]
+    return [f"  audit    !! {row['verdict'].upper()}: {row['detail']}" for row in found]
 
 
-def _with_interval(row: Metric, sign: str = "") -> str:
-    return f"{row.value:{sign}.4f} [{row.ci_low:{sign}.4f}, {row.ci_high:{sign}.4f}]"
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(texts)
+
+
+def with_interval(row: Metric, sign: str = "") -> str:
+    """Value and interval of a metric; the interval is left out where there is none."""
+    value = f"{row.value:{sign}.4f}"
+    return value if row.ci_low != row.ci_low else f"{value} [{row.ci_low:{sign}.4f}, {row.ci_high:{sign}.4f}]"

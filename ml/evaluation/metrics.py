@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-ECE_BINS = 10
+from ml.evaluation.calibration_error import CalibrationBins, CalibrationLine
+
 DECISION_THRESHOLD = 0.5
 RESAMPLES = 500
+# Users below which resampling them tells nothing of how another sample would have come out: no interval.
+MINIMUM_CLUSTERS = 20
 # Resamples held in memory at once: bounds memory at this many times the rows.
 BLOCK = 20
 
-# What the true probability is the best possible score of, in expectation; and `ece`, which a constant may
-# win. Precision and recall are no such scores: predicting everything has a recall of 1.
-COMPARED_METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "rmse", "accuracy", "ece")
+# What the true probability is the best possible score of, in expectation. Precision and recall are no such
+# scores, predicting everything has a recall of 1; nor is `ece`, which a constant may win.
+COMPARED_METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "rmse", "accuracy")
 
 Weights = NDArray[np.float64]
 Values = dict[str, NDArray[np.float64]]
@@ -47,7 +50,8 @@ class ScoredRows:
         # Rows with equal probability can't be told apart: the curves step over each such group at once.
         self._group_ends = np.append(np.flatnonzero(np.diff(probabilities[order])), len(order) - 1)
         self._sums = _cluster_sums(labels, probabilities, clusters, cluster_count)
-        self._bin_sums = _cluster_bin_sums(labels - probabilities, probabilities, clusters, cluster_count)
+        self._bins = CalibrationBins(labels, probabilities, clusters, cluster_count)
+        self._line = CalibrationLine(labels, probabilities, clusters, cluster_count)
 
     def metrics(self, weights: Weights) -> Values:
         """Every metric under each of b weightings.
@@ -58,10 +62,8 @@ class ScoredRows:
         Returns:
             metric name -> (b,) values; NaN where a weighting leaves one class only.
 
-        `accuracy`, `precision`, `recall` and `f1` are at probability 0.5. `ece` is the expected calibration
-        error over 10 bins of equal width: the mean, over rows, of their bin's |label rate - mean
-        probability| (Naeini et al. 2015). Noise alone makes it positive, and resampling adds noise: its
-        interval leans upwards.
+        `accuracy`, `precision`, `recall` and `f1` are at probability 0.5; `ece` and the calibration line, see
+        `CalibrationBins` and `CalibrationLine`.
         """
         totals = {name: weights @ column for name, column in self._sums.items()}
         rows = totals["rows"]
@@ -79,8 +81,9 @@ class ScoredRows:
                 "log_loss": totals["log_loss"] / rows,
                 "brier": totals["brier"] / rows,
                 "rmse": np.sqrt(totals["brier"] / rows),
-                "ece": np.abs(weights @ self._bin_sums).sum(axis=1) / rows,
                 "base_rate": totals["positives"] / rows,
+                "ece": self._bins.error(weights),
+                **self._line.fit(weights),
             }
 
     def _ranking_metrics(self, weights: Weights) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -127,18 +130,6 @@ def _cluster_sums(
     return {name: np.bincount(clusters, values, cluster_count) for name, values in row_values.items()}
 
 
-def _cluster_bin_sums(
-    errors: NDArray[np.float64],
-    probabilities: NDArray[np.float64],
-    clusters: NDArray[np.int64],
-    cluster_count: int,
-) -> NDArray[np.float64]:
-    """(c, bins): the sum of `errors` of each cluster in each bin of probability."""
-    bins = np.minimum((probabilities * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    cells = np.bincount(clusters * ECE_BINS + bins, errors, cluster_count * ECE_BINS)
-    return cells.reshape(cluster_count, ECE_BINS)
-
-
 def resampled_weights(cluster_count: int, seed: int) -> Iterator[Weights]:
     """Blocks of (at most `BLOCK`, c) weights: how often each cluster is drawn when c are drawn with
     replacement, `RESAMPLES` times over (the cluster bootstrap; Davison and Hinkley 1997, section 3.8)."""
@@ -163,7 +154,8 @@ def evaluate(
         seed: of the resampling.
 
     Returns:
-        estimator -> metric -> (1 + `RESAMPLES`,): the point value, then the resamples' values.
+        estimator -> metric -> (1 + `RESAMPLES`,): the point value, then the resamples' values; the point
+        value alone where there are fewer users than an interval needs.
     """
     present, codes = np.unique(clusters, return_inverse=True)
     prepared = {
@@ -172,8 +164,9 @@ def evaluate(
     blocks: dict[str, list[Values]] = {
         name: [rows.metrics(np.ones((1, len(present))))] for name, rows in prepared.items()
     }
+    resamples = resampled_weights(len(present), seed) if len(present) >= MINIMUM_CLUSTERS else iter(())
     with tqdm(total=RESAMPLES, desc="bootstrap", unit="resample", disable=None, leave=False) as progress:
-        for weights in resampled_weights(len(present), seed):
+        for weights in resamples:
             for name, rows in prepared.items():
                 blocks[name].append(rows.metrics(weights))
             progress.update(len(weights))
@@ -183,26 +176,28 @@ def evaluate(
     }
 
 
-def compare_with_oracle(evaluated: dict[str, Values]) -> dict[str, Values]:
-    """Paired differences of each estimator to the oracle, and the share of its gain that is reached.
+def compare_with(best: str, evaluated: dict[str, Values]) -> dict[str, Values]:
+    """Paired differences of each estimator to the best score possible, and the share of its gain that is
+    reached.
 
     Args:
-        evaluated: as `evaluate` returns it, with `baseline` and `oracle` among the estimators.
+        best: 'oracle' or 'ceiling'.
+        evaluated: as `evaluate` returns it, with `baseline` and `best` among the estimators.
 
     Returns:
-        estimator -> `<metric>_minus_oracle` and `share_of_oracle_gain` -> (1 + `RESAMPLES`,) values. The
-        share is the log loss saved against the baseline over what the oracle saves.
+        estimator -> `<metric>_minus_<best>` and `share_of_<best>_gain` -> (1 + b,) values. The share is the
+        log loss saved against the baseline over what the best saves.
     """
-    oracle, baseline = evaluated["oracle"], evaluated["baseline"]
-    gain = baseline["log_loss"] - oracle["log_loss"]
+    reference, baseline = evaluated[best], evaluated["baseline"]
+    gain = baseline["log_loss"] - reference["log_loss"]
     compared = {}
     for name, values in evaluated.items():
-        if name == "oracle":
+        if name in ("oracle", "ceiling"):
             continue
         compared[name] = {
-            f"{metric}_minus_oracle": values[metric] - oracle[metric] for metric in COMPARED_METRICS
+            f"{metric}_minus_{best}": values[metric] - reference[metric] for metric in COMPARED_METRICS
         }
-        compared[name]["share_of_oracle_gain"] = (baseline["log_loss"] - values["log_loss"]) / gain
+        compared[name][f"share_of_{best}_gain"] = (baseline["log_loss"] - values["log_loss"]) / gain
     return compared
 
 
