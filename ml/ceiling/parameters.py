@@ -10,6 +10,7 @@ from scipy import special
 from common.errors import UserError
 
 ENGAGEMENT_NODES = 20
+EFFECTS = "select effect, size from truth.effects where source = 'viewing'"
 SCALARS = (
     "continue_intercept",
     "continue_engagement",
@@ -104,12 +105,14 @@ def read_parameters(connection: duckdb.DuckDBPyConnection) -> Parameters:
         NoCeilingError: the log was not simulated, or by another version.
     """
     try:
-        rows = connection.execute("select effect, size from truth.effects").fetchall()
-    except duckdb.CatalogException:
+        rows = connection.execute(EFFECTS).fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
         rows = []
     effects = dict(rows)
     if not effects:
-        raise NoCeilingError("the viewing log is not simulated: nobody knows its true parameters")
+        raise NoCeilingError(
+            "the viewing log is not simulated, at least not by this version: nobody knows its true parameters"
+        )
     hours = [f"rhythm_hour_{hour}" for hour in range(24)]
     weekdays = [f"rhythm_weekday_{day}" for day in range(1, 8)]
     missing = [name for name in (*SCALARS, *hours, *weekdays) if name not in effects]
