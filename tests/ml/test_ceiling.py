@@ -395,6 +395,7 @@ def test_nothing_is_known_before_it_happens(
     ("statements", "reason"),
     [
         ("delete from truth.effects", "not simulated"),
+        ("update truth.effects set source = 'events'", "not simulated"),
         ("delete from truth.effects where effect = 'gap_binge'", "no gap_binge"),
         ("delete from marts.fct_episode_views where episode_number = 2", "skipped"),
         ("delete from marts.fct_episode_views", "no views"),
