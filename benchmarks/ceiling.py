@@ -101,9 +101,8 @@ def print_certainty(connection: duckdb.DuckDBPyConnection, midnight: float) -> N
         for low, high in ((1, 3), (3, 10), (10, 100), (100, np.inf)):
             chosen = (begun >= low) & (begun < high)
             if chosen.any():
-                print(
-                    f"  {name:<8} with {low} runs or more: {squares[chosen].mean():.2f} of {chosen.sum():,}"
-                )
+                runs = f"{low} or more" if np.isinf(high) else f"{low} to {high - 1}"
+                print(f"  {name:<8} of {runs:<12} runs: {squares[chosen].mean():.2f} ({chosen.sum():,})")
 
 
 if __name__ == "__main__":
