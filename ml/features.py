@@ -127,12 +127,16 @@ def read_features(connection: duckdb.DuckDBPyConnection, study: Study) -> Featur
     """Read the rows of a study, and the true probabilities where the task has them.
 
     Raises:
-        UserError: a key is not unique, a moment or a split is missing, a number is not finite; a split has
-            too few rows with a known label, or labels of one class only; or some true probabilities are
-            missing.
+        UserError: the mart or the truth is of another version; a key is not unique, a moment or a split is
+            missing, a number is not finite; a split has too few rows with a known label, or labels of one
+            class only; or some true probabilities are missing.
     """
     task = study.task
-    frame = pl.DataFrame(connection.sql(_select(study)).to_arrow_table())
+    try:
+        frame = pl.DataFrame(connection.sql(_select(study)).to_arrow_table())
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{task.feature_model} can't be read ({reason}): run {how_to_build()}") from error
     _check_rows(study, frame)
     oracle = frame["oracle"].fill_null(np.nan).to_numpy() if task.oracle_query else None
     if oracle is not None and np.isnan(oracle).all():

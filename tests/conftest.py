@@ -1,5 +1,6 @@
 """What all tests share: a warehouse of their own, and the real files when they are there."""
 
+import fcntl
 import logging
 import os
 import shutil
@@ -87,17 +88,23 @@ def raw_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def built_warehouse(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A whole run but the page, on the project's own data: ingest, build with all data and unit tests, train.
 
-    Made once; tests read it and change nothing. `dbt/manifest.json` lies beside it.
+    Made once, by the worker that asks first; tests read it and change nothing. `dbt/manifest.json` lies
+    beside it.
     """
-    folder = tmp_path_factory.mktemp("built")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "built"
+    folder.mkdir(exist_ok=True)
     path = folder / "engagement.duckdb"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_PATH", str(path))
-        assert ingest(["simulate", "--viewers", "2500"]) == 0
-        assert ingest([]) == 0
-        run_dbt("build", folder / "dbt")
-        train([])
-    yield path
+    with (folder / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "is_built").exists():
+            patch.setenv("WAREHOUSE_PATH", str(path))
+            assert ingest(["simulate", "--viewers", "2500"]) == 0
+            assert ingest([]) == 0
+            run_dbt("build", folder / "dbt")
+            train([])
+            (folder / "is_built").touch()
+    return path

@@ -9,8 +9,8 @@ import pytest
 
 from common.warehouse import CONFIG, open_warehouse
 from ingest.__main__ import main as ingest
-from ml import metrics
-from ml.features import read_features
+from ml.evaluation import metrics
+from ml.features import read_features, studies_of
 from ml.tasks import TASKS
 from ml.train import main as train
 from reports.pages import PAGES
@@ -76,17 +76,19 @@ def test_programs_read_the_same_and_what_they_write_is_in_the_lake(
     for path in (built_warehouse, lake):
         monkeypatch.setenv("WAREHOUSE_PATH", str(path))
         with open_warehouse(read_only=True) as connection:
-            fingerprints = [read_features(connection, task).fingerprint() for task in TASKS]
+            studies = [study for task in TASKS for study in studies_of(connection, task)]
+            fingerprints = [read_features(connection, study).fingerprint() for study in studies]
             query = "select run_id, entity_id, as_of, split, label, probability from ml.scores order by all"
             scores = connection.execute(query).fetchall()
         seen.append((fingerprints, scores, read_rows(PAGES[0])))
     assert seen[0] == seen[1]
     monkeypatch.setattr(metrics, "RESAMPLES", 20)
-    [earlier] = (lake / "ml/model_runs").iterdir()
+    names = {path.name for path in (lake / "ml/model_runs").iterdir()}
+    [earlier] = (lake / "ml/model_runs").glob("player_churn_circular-*")
     before = earlier.stat().st_mtime_ns
-    train([])
-    # Equal data, parameters and libraries are the same run, trained anew.
-    assert [path.name for path in (lake / "ml/model_runs").iterdir()] == [earlier.name]
+    train(["--task", "player_churn_circular"])
+    # Equal data, code, parameters and libraries are the same run, trained anew.
+    assert {path.name for path in (lake / "ml/model_runs").iterdir()} == names and len(names) == len(studies)
     assert earlier.stat().st_mtime_ns > before
     model = lake / "engagement.models" / earlier.with_suffix(".skops").name
     assert model.is_file()

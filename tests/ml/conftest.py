@@ -16,7 +16,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, world: pl.DataFrame) -> Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAREHOUSE_PATH", str(path))
         load_world(world)
-        train.main([])
+        train.main(["--task", "next_episode"])
     return path
 
 

@@ -106,10 +106,10 @@ def test_importance_finds_what_the_world_is_made_of(trained: Path) -> None:
     rows = fetch(trained, "select feature, importance_mean from ml.feature_importance order by 2 desc")
     assert {name for name, _ in rows} == set(NEXT_EPISODE.features)
     assert {name for name, _ in rows[:4]} == {
-        "user_continuation_rate",
+        "user_effect",
         "title_score",
         "completion",
-        "device",
+        "is_weekend",
     }
     assert all(abs(mean) < 0.02 for name, mean in rows[5:])
 
@@ -142,7 +142,7 @@ def test_the_same_command_gives_the_same_rows_in_place_of_the_old(
     with open_warehouse() as connection:
         connection.execute("update ml.metrics set value = 0")
         connection.execute("delete from ml.scores where split = 'test'")
-    train.main([])
+    train.main(["--task", "next_episode"])
     for query in TABLE_QUERIES.values():
         assert fetch(warehouse, query) == fetch(trained, query)
 
@@ -153,7 +153,7 @@ def test_without_a_true_probability_there_is_no_oracle_and_no_verdict(
     load_world(make_world(users=120))
     with open_warehouse() as connection:
         connection.execute("delete from truth.episode_choices")
-    train.main([])
+    train.main(["--task", "next_episode"])
     found = metrics(warehouse)
     assert not [key for key in found if "oracle" in key[0] or "oracle" in key[1]]
     assert "oracle" not in capsys.readouterr().out
@@ -186,7 +186,7 @@ def test_a_run_stands_beside_the_one_before_it(trained: Path, warehouse: Path) -
     with open_warehouse() as connection:
         # Another model's scores: those of the first, taken half way to a half.
         connection.execute("update ml.scores set probability = 0.25 + probability / 2")
-    train.main(["--seed", "1"])
+    train.main(["--task", "next_episode", "--seed", "1"])
     rows = fetch(
         warehouse,
         "select other_run_id, metric, difference, ci_low, ci_high from ml.run_comparisons order by 2",
@@ -201,7 +201,7 @@ def test_a_run_stands_beside_the_one_before_it(trained: Path, warehouse: Path) -
     )
     assert differences["log_loss"][0] == pytest.approx(loss - before, abs=1e-9)
     before_again = fetch(warehouse, TABLE_QUERIES["metrics"])
-    train.main(["--seed", "1"])
+    train.main(["--task", "next_episode", "--seed", "1"])
     assert fetch(warehouse, TABLE_QUERIES["metrics"]) == before_again
 
 
@@ -228,15 +228,15 @@ def test_the_next_run_clears_the_models_of_runs_that_were_killed(
     def be_killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    train.main(["--seed=1"])
+    train.main(["--task=next_episode", "--seed=1"])
     [first] = models.iterdir()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train, "write_runs", be_killed)
-        train.main(["--seed=2"])
+        train.main(["--task=next_episode", "--seed=2"])
     [killed] = set(models.iterdir()) - {first}
     for name in ("of-the-user.txt", ".next_episode-0123456789ab.skops.1"):
         (models / name).touch()
-    train.main(["--seed=3"])
+    train.main(["--task=next_episode", "--seed=3"])
     recorded = {
         warehouse.parent / name for (name,) in fetch(warehouse, "select model_file from ml.model_runs")
     }
@@ -254,7 +254,7 @@ def test_no_model_is_written_while_another_program_holds_the_warehouse(
     with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as reader:
         reader.stdout.readline()
         with pytest.raises(UserError, match="is in use by"):
-            train.main([])
+            train.main(["--task", "next_episode"])
         reader.communicate("\n")
     assert not (warehouse.parent / "test.models").exists()
 
@@ -289,7 +289,7 @@ def test_the_summary_says_what_was_found_and_where(
     warehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load_world(make_world(users=120))
-    train.main([])
+    train.main(["--task", "next_episode"])
     summary = capsys.readouterr().out
     for text in (
         "train ",

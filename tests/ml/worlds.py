@@ -27,9 +27,10 @@ def make_world(users: int = 300, views: int = 20, seed: int = 7) -> pl.DataFrame
     episode = rng.integers(1, 13, count)
     completion = np.clip(rng.beta(4, 1.5, count), 0, 1)
     quality = rng.normal(size=count)
-    device = rng.choice(["phone", "television", "web"], count)
-    device_effect = np.select([device == "phone", device == "web"], [-0.8, 0.5], 0.0)
-    log_odds = -1.6 + engagement + 0.8 * quality + 3.5 * (completion - 0.3) + 0.08 * episode + device_effect
+    is_weekend = rng.random(count) < 2 / 7
+    log_odds = (
+        -1.9 + engagement + 0.8 * quality + 3.5 * (completion - 0.3) + 0.08 * episode + 0.9 * is_weekend
+    )
     p_continue = 1 / (1 + np.exp(-log_odds))
     continued = rng.random(count) < p_continue
     split = np.select(
@@ -45,22 +46,21 @@ def make_world(users: int = 300, views: int = 20, seed: int = 7) -> pl.DataFrame
         "split": split,
         "label_known_at": FIRST_DAY + ((hours + 24) * 3.6e9).astype("timedelta64[us]"),
         "episode_number": episode,
-        "is_weekend": rng.random(count) < 2 / 7,
+        "is_weekend": is_weekend,
         "completion": completion,
-        "user_continuation_rate": np.where(
-            rng.random(count) < 0.1, np.nan, 0.6 + 0.15 * (engagement + rng.normal(0, 0.4, count))
-        ),
+        "user_effect": np.where(rng.random(count) < 0.1, np.nan, engagement + rng.normal(0, 0.4, count)),
         "title_score": quality + rng.normal(0, 0.4, count),
-        "title_continuation_rate": np.full(count, np.nan),
-        "device": device,
+        "title_effect": np.full(count, np.nan),
+        "user_days_since_sign_up": hours / 24,
+        "user_views_count": np.tile(np.arange(views), users),
+        "device": rng.choice(["phone", "television", "web"], count),
         "acquisition_channel": rng.choice(["ads", "search"], count),
-        "anime_type": np.where(rng.random(count) < 0.05, None, "TV"),
         "p_continue": p_continue,
     }
     # The embargo before validation is three days, a label is known after one.
     label = pl.Series(continued).scatter(np.flatnonzero(split == "open"), None)
     return pl.DataFrame(columns).with_columns(
-        label.alias("label"), pl.col("user_continuation_rate", "title_continuation_rate").fill_nan(None)
+        label.alias("label"), pl.col("user_effect", "title_effect").fill_nan(None)
     )
 
 
