@@ -1,8 +1,9 @@
-"""Calibrates a pipeline on rows that it was not fitted on, and never turns its ranks round."""
+"""Calibrates a pipeline by scores of rows that it was not fitted on, and never turns its ranks round."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -13,33 +14,52 @@ MINIMUM_OF_A_CLASS = 10
 Model = CalibratedClassifierCV | Pipeline
 
 
-def calibrate(pipeline: Pipeline, features: pd.DataFrame, labels: NDArray[np.float64]) -> Model:
-    """p -> sigmoid(slope * log odds + intercept), by maximum likelihood (Platt 1999).
+class _Given(ClassifierMixin, BaseEstimator):
+    """Stands for the models that gave the scores, while a curve is fitted to these."""
+
+    def fit(self, scores: NDArray[np.float64], labels: NDArray[np.float64]) -> "_Given":
+        self.classes_ = np.unique(labels)
+        return self
+
+    def decision_function(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores[:, 0]
+
+    def predict(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (scores[:, 0] > 0).astype(np.float64)
+
+
+def scores_of(pipeline: Pipeline, features: pd.DataFrame) -> NDArray[np.float64]:
+    """(n,) scores that a curve is fitted to: log odds, or the probability of an estimator that has none."""
+    if hasattr(pipeline, "decision_function"):
+        return pipeline.decision_function(features)
+    return pipeline.predict_proba(features)[:, 1]
+
+
+def calibrate(pipeline: Pipeline, scores: NDArray[np.float64], labels: NDArray[np.float64]) -> Model:
+    """p = sigmoid(slope * score + intercept), by maximum likelihood (Platt 1999).
 
     Args:
-        pipeline: fitted on other rows.
-        features, labels: n held-out rows; labels are 0.0 or 1.0.
+        pipeline: to be calibrated.
+        scores: (n,) as `scores_of` gives them, by pipelines of the same making that were not fitted on these
+            rows.
+        labels: (n,) 0.0 or 1.0.
 
     Returns:
         the calibrated pipeline; or `pipeline` itself where the slope would not be positive (of rare events
-        that the model can't rank, about half are), or one class has fewer than ten rows.
+        that can't be ranked, about half are), or one class has fewer than ten rows.
     """
     if min(labels.sum(), (1 - labels).sum()) < MINIMUM_OF_A_CLASS:
         return pipeline
-    calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method="sigmoid").fit(features, labels)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(_Given().fit(scores, labels)), method="sigmoid").fit(
+        scores[:, None], labels
+    )
     [pair] = calibrated.calibrated_classifiers_
     [curve] = pair.calibrators
     # scikit-learn's sigmoid is 1 / (1 + exp(a * score + b)).
-    return calibrated if curve.a_ < 0 else pipeline
-
-
-def move_calibration(model: Model, refitted: Pipeline) -> Model:
-    """The curve of `model` over a pipeline that was fitted on more rows, the curve's own among them."""
-    if isinstance(model, Pipeline):
-        return refitted
-    [pair] = model.calibrated_classifiers_
-    pair.estimator = FrozenEstimator(refitted)
-    return model
+    if curve.a_ >= 0:
+        return pipeline
+    calibrated.estimator = pair.estimator = FrozenEstimator(pipeline)
+    return calibrated
 
 
 def pipeline_of(model: Model) -> Pipeline:

@@ -156,7 +156,7 @@ def to_features(task: Task, frame: pl.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: a number is infinite, or NaN, or beyond single precision.
     """
-    columns: dict[str, NDArray] = {}
+    columns: dict[str, NDArray | pd.Series] = {}
     for name in task.numeric:
         # An average that the mart took on several threads may differ in its last bit from build to build;
         # single precision hides that, so equal data trains the same model.
@@ -171,8 +171,9 @@ def to_features(task: Task, frame: pl.DataFrame) -> pd.DataFrame:
             )
         columns[name] = values
     for name in task.categorical:
-        columns[name] = frame[name].cast(pl.String).to_numpy().astype(object)
-    return pd.DataFrame(columns).astype(dict.fromkeys(task.categorical, object))
+        # Said, or pandas would take text for a type of its own, which scikit-learn reads far slower.
+        columns[name] = pd.Series(frame[name].cast(pl.String).to_list(), dtype=object)
+    return pd.DataFrame(columns)
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, task: Task) -> None:

@@ -11,11 +11,13 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-from ml.calibration import Model, calibrate, move_calibration
+from ml.calibration import Model, calibrate, scores_of
 from ml.features import FeatureTable
 from ml.pipelines import make_pipeline_of
 
 BASELINE = "baseline"
+# Of users, to calibrate by.
+FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -54,25 +56,31 @@ def fit_models(table: FeatureTable, seed: int) -> dict[str, FittedModel]:
 
 
 def _fit(table: FeatureTable, name: str, parameters: Mapping[str, Any], seed: int) -> FittedModel:
-    """Fit on training rows, calibrate on validation rows, both known before the test; then refit on all
-    these.
+    """Fit on training rows, for the loss on validation and the number of trees; then on all known before the
+    test.
 
-    The curve stays that of the first fit: the second has seen the validation rows.
+    Calibrated is the second fit, by scores that fits without them give the users' validation rows: the first
+    one's scores would tell of a model that knows less of the time before the test.
     """
-    train, validation, known = (
-        table.labelled("train"),
-        table.labelled("validation"),
-        table.known_before_test(),
-    )
+    train, validation = table.labelled("train"), table.labelled("validation")
+    known = table.known_before_test()
     first = make_pipeline_of(name, table, parameters, seed)
     _fit_on(first, table, train, validation)
-    features, labels = table.features.iloc[validation], table.labels[validation]
-    model = calibrate(first, features, labels)
-    loss = log_loss(labels, model.predict_proba(features)[:, 1])
+    loss = log_loss(table.labels[validation], first.predict_proba(table.features.iloc[validation])[:, 1])
     settled = {**parameters, **_stopped(first)}
-    second = make_pipeline_of(name, table, settled, seed)
-    second.fit(table.features.iloc[known], table.labels[known])
-    return FittedModel(name, move_calibration(model, second), settled, float(loss))
+
+    def fit(rows: NDArray[np.intp]) -> Pipeline:
+        pipeline = make_pipeline_of(name, table, settled, seed)
+        return pipeline.fit(table.features.iloc[rows], table.labels[rows])
+
+    scores = np.empty(len(validation))
+    for fold in range(FOLDS):
+        held_out = table.clusters[validation] % FOLDS == fold
+        if held_out.any():
+            others = known[table.clusters[known] % FOLDS != fold]
+            scores[held_out] = scores_of(fit(others), table.features.iloc[validation[held_out]])
+    model = calibrate(fit(known), scores, table.labels[validation])
+    return FittedModel(name, model, settled, float(loss))
 
 
 def _fit_on(

@@ -7,18 +7,15 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, SplineTransformer, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from ml.broken_lines import BrokenLines
 from ml.features import FeatureTable
 
 LOGISTIC_PARAMETERS = {"C": 0.1, "max_iter": 500}
-# Broken lines, level outside the training range: counts that grow with the log leave that range by the
-# time of the test rows, and a straight line would follow them out.
-SPLINE_PARAMETERS = {"n_knots": 5, "degree": 1, "knots": "quantile", "extrapolation": "constant"}
 # Small trees: on simulated logs, larger ones fit no better on later rows.
 BOOSTING_PARAMETERS = {
     "learning_rate": 0.1,
@@ -78,12 +75,10 @@ def _one_column(table: FeatureTable) -> ColumnTransformer:
 
 
 def _broken_lines(table: FeatureTable) -> Pipeline:
-    """A broken line a feature, a flag for missing values where training has some, one column a category."""
-    median = SimpleImputer(strategy="median")
+    """A broken line a number, one column a category."""
     columns = ColumnTransformer(
         [
-            ("numeric", make_pipeline(median, SplineTransformer(**SPLINE_PARAMETERS)), table.numeric),
-            ("missing", MissingIndicator(features="missing-only", error_on_new=False), table.numeric),
+            ("numeric", BrokenLines(), table.numeric),
             ("categorical", OneHotEncoder(handle_unknown="ignore", sparse_output=False), table.categorical),
         ]
     )

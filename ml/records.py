@@ -51,9 +51,6 @@ class TrainingRun:
         model: of the estimator that was chosen.
         model_file: relative to the warehouse's folder.
         description: what is stored in the model file beside the model: plain values only.
-        spans: a row a split: `split`, `rows_count`, `from_at`, `to_at` of its rows with a known label (all
-            its rows for `open`).
-        metrics: rows of `ml.metrics`.
         frames: table of `ml` -> the run's rows, without `run_id` and `task`.
     """
 
@@ -64,14 +61,12 @@ class TrainingRun:
     model: Model
     model_file: str
     description: dict[str, Any]
-    spans: pl.DataFrame
-    metrics: list[Metric]
     frames: dict[str, pl.DataFrame]
 
     def metric(self, estimator: str, split: str, name: str) -> Metric | None:
-        """The one row of `metrics` with these names, if there is one."""
-        wanted = (estimator, split, name)
-        return next((row for row in self.metrics if (row.estimator, row.split, row.metric) == wanted), None)
+        """The one row of `ml.metrics` with these names, if there is one."""
+        rows = self.frames["metrics"].filter(estimator=estimator, split=split, metric=name)
+        return Metric(**rows.row(0, named=True)) if len(rows) else None
 
 
 def check_tables(connection: duckdb.DuckDBPyConnection) -> None:

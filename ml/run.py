@@ -5,7 +5,7 @@ import json
 import platform
 import subprocess
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +18,13 @@ from threadpoolctl import threadpool_limits
 
 from common.warehouse import warehouse_path
 from ml.calibration import method_of
+from ml.evaluation.audit import audit
+from ml.evaluation.comparison import compare_with_last
 from ml.evaluation.importance import importances
 from ml.evaluation.metrics import DECISION_THRESHOLD, Values, compare_with, evaluate, interval
-from ml.features import FeatureTable
+from ml.features import LABELLED_SPLITS, FeatureTable
 from ml.fitting import FittedModel, fit_models
-from ml.pipelines import PARAMETERS, SPLINE_PARAMETERS
+from ml.pipelines import PARAMETERS
 from ml.records import Metric, TrainingRun
 from ml.store import models_folder
 
@@ -30,59 +32,80 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 CODE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What a training run takes from the warehouse, so that it need not stay open while models are fitted.
+
+    Attributes:
+        table: rows of the feature mart.
+        batches: current loads of the source: batch id -> rows loaded.
+        ceiling: `entity_id` and `probability` of test rows, where the best that the log allows is known.
+        last: scores of the study's last run, as `last_scores` gives them.
+    """
+
+    table: FeatureTable
+    batches: dict[str, int] = field(default_factory=dict)
+    ceiling: pl.DataFrame | None = None
+    last: pl.DataFrame | None = None
+
+
 # On one thread the order of a sum, and so its last bit, is the same on every machine; and trees whose
 # threads wait for one another get far slower when the cores are shared.
 @threadpool_limits.wrap(limits=1)
-def train_study(
-    table: FeatureTable, seed: int, ceiling: pl.DataFrame | None = None, batches: dict[str, Any] | None = None
-) -> TrainingRun:
-    """Fit, calibrate, choose, evaluate and explain the models of one study.
+def train_study(inputs: Inputs, seed: int) -> TrainingRun:
+    """Fit, calibrate, choose, evaluate, explain and audit the models of one study.
 
     Args:
-        table: rows of the feature mart.
-        seed: of everything random.
-        ceiling: `entity_id` and `probability` of test rows, where the best that the log allows is known.
-        batches: what was loaded, as `data_batches` of `ml.model_runs` says it.
+        inputs: all that is known; `seed`: of everything random.
     """
     started = time.perf_counter()
-    study = table.study
+    table = inputs.table
     models = fit_models(table, seed)
     chosen = next(iter(models.values()))
-    probabilities = chosen.predict(table.features)
-    predicted = {
-        name: probabilities if name == chosen.estimator else fitted.predict(table.features)
-        for name, fitted in models.items()
-    }
-    metrics = _metrics(table, chosen.estimator, predicted, ceiling, seed)
-    frames = {
-        "metrics": pl.DataFrame([asdict(row) for row in metrics]),
-        "scores": table.rows.select("entity_id", "as_of", "split", "label").with_columns(
-            probability=pl.Series(probabilities)
-        ),
-        "feature_importance": importances(chosen, table, seed),
-    }
-    run_id = f"{study.label}-{_digest(*identity(table, seed))}"
-    record = _record(table, chosen, seed) | {"data_batches": json.dumps(batches or {}, sort_keys=True)}
+    predicted = {name: fitted.predict(table.features) for name, fitted in models.items()}
+    frames = _evaluated(inputs, chosen, predicted, seed)
+    run_id = run_id_of(table, seed)
     model_file = f"{models_folder(warehouse_path()).name}/{run_id}.skops"
-    spans = _spans(table)
-    record |= {"train_seconds": time.perf_counter() - started, "model_file": model_file}
+    record = _record(inputs, chosen, seed) | {
+        "model_file": model_file,
+        "train_seconds": time.perf_counter() - started,
+    }
     return TrainingRun(
         run_id=run_id,
-        study=study,
+        study=table.study,
         estimator=chosen.estimator,
         calibration=method_of(chosen.model),
         model=chosen.model,
         model_file=model_file,
         description=_description(run_id, table, record),
-        spans=spans,
-        metrics=metrics,
-        frames={"model_runs": pl.DataFrame([record | _times(spans)], infer_schema_length=None), **frames},
+        frames={"model_runs": pl.DataFrame([record], infer_schema_length=None), **frames},
     )
 
 
-def identity(table: FeatureTable, seed: int) -> tuple[object, ...]:
-    """What a run's id is a digest of: with all of it equal, a run gives the same rows."""
-    return table.fingerprint(), code_fingerprint(), _versions(), seed
+def _evaluated(
+    inputs: Inputs, chosen: FittedModel, predicted: dict[str, NDArray[np.float64]], seed: int
+) -> dict[str, pl.DataFrame]:
+    """Table of `ml` -> rows, of all that is told of the models."""
+    table, probabilities = inputs.table, predicted[chosen.estimator]
+    metrics = _metrics(table, chosen.estimator, predicted, inputs.ceiling, seed)
+    importance = importances(chosen, table, seed)
+    drift = pl.DataFrame(schema={"comparison": str, "feature": str, "psi": float})
+    frames = {
+        "metrics": pl.DataFrame([asdict(row) for row in metrics]),
+        "scores": table.rows.select("entity_id", "as_of", "split", "label").with_columns(
+            probability=pl.Series(probabilities)
+        ),
+        "feature_importance": importance,
+        "audits": audit(table, probabilities, metrics, importance, drift),
+    }
+    if inputs.last is not None and not inputs.last.is_empty():
+        frames["run_comparisons"] = compare_with_last(table, probabilities, inputs.last, seed)
+    return frames
+
+
+def run_id_of(table: FeatureTable, seed: int) -> str:
+    """Equal for equal data, code, parameters, library versions and seed: such runs give the same rows."""
+    return f"{table.study.label}-{_digest(table.fingerprint(), code_fingerprint(), _versions(), seed)}"
 
 
 def code_fingerprint() -> str:
@@ -144,27 +167,21 @@ def _rows(evaluated: dict[str, Values], split: str) -> list[Metric]:
     ]
 
 
-def _spans(table: FeatureTable) -> pl.DataFrame:
-    """Of each split, the rows that count, and their time; the open one's labels are unknown by its nature."""
-    counted = table.rows.filter(pl.col("label").is_not_null() | (pl.col("split") == "open"))
-    return counted.group_by("split").agg(
-        rows_count=pl.len().cast(pl.Int64), from_at=pl.col("as_of").min(), to_at=pl.col("as_of").max()
-    )
+def _spans(table: FeatureTable) -> dict[str, Any]:
+    """Rows of the splits with a known label, and their first and last moments, where the log has times."""
+    spans: dict[str, Any] = {"refit_rows_count": len(table.known_before_test())}
+    for split in LABELLED_SPLITS:
+        moments = table.rows["as_of"][table.labelled(split)]
+        spans[f"{split}_rows_count"] = len(moments)
+        if split != "validation":
+            spans |= {f"{split}_from": moments.min(), f"{split}_to": moments.max()}
+    return spans
 
 
-def _times(spans: pl.DataFrame) -> dict[str, Any]:
-    found = {row["split"]: row for row in spans.to_dicts()}
-    times = {f"{split}_rows_count": found[split]["rows_count"] for split in ("train", "validation", "test")}
-    for split in ("train", "test"):
-        times |= {f"{split}_from": found[split]["from_at"], f"{split}_to": found[split]["to_at"]}
-    return times
-
-
-def _record(table: FeatureTable, chosen: FittedModel, seed: int) -> dict[str, Any]:
+def _record(inputs: Inputs, chosen: FittedModel, seed: int) -> dict[str, Any]:
+    table = inputs.table
     study, task = table.study, table.task
     parameters = {**PARAMETERS[chosen.estimator], **chosen.parameters}
-    if chosen.estimator == "logistic":
-        parameters["splines"] = SPLINE_PARAMETERS
     return {
         "source": study.source,
         "splitter": study.splitter.name,
@@ -180,10 +197,11 @@ def _record(table: FeatureTable, chosen: FittedModel, seed: int) -> dict[str, An
         "unused_features": json.dumps(table.unused),
         "library_versions": json.dumps(_versions()),
         "seed": seed,
+        "data_batches": json.dumps(inputs.batches, sort_keys=True),
         "data_fingerprint": table.fingerprint()[:12],
         "code_fingerprint": code_fingerprint(),
         "git_commit": _git_commit(),
-        "refit_rows_count": len(table.known_before_test()),
+        **_spans(table),
     }
 
 

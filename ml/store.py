@@ -23,6 +23,7 @@ from ml.calibration import Model, pipeline_of
 # What skops doesn't trust by itself: the trees, which hold arrays of nodes, and the parts of a calibrated
 # model.
 TRUSTED_TYPES = [
+    "ml.broken_lines.BrokenLines",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

@@ -8,7 +8,7 @@ import polars as pl
 
 from ml.records import Metric, TrainingRun
 
-SPLITS = ("train", "validation", "test", "embargo", "open")
+SPLITS = ("train", "validation", "test")
 ESTIMATORS = ("baseline", "logistic", "boosting", "forest", "ceiling", "oracle")
 SHOWN_METRICS = ("roc_auc", "log_loss", "brier", "calibration_slope", "ece")
 TOP_FEATURES = 5
@@ -17,7 +17,11 @@ TOP_FEATURES = 5
 def print_summary(runs: list[TrainingRun], skipped: list[str], warehouse: Path, seconds: float) -> None:
     """A paragraph a run: rows, metrics with intervals, distance to the best possible, features; then time."""
     for run in runs:
-        print("\n".join([*_heading(run), *_rows(run), *_metrics(run), *_best(run), *_features(run)]))
+        print(
+            "\n".join(
+                [*_heading(run), *_rows(run), *_metrics(run), *_best(run), *_features(run), *_audit(run)]
+            )
+        )
     print("\n".join(f"skipped  {line}" for line in skipped))
     print(f"  written  {warehouse}: {len(runs)} runs in ml.model_runs, figures in ml.metrics and beside it")
     print(f"  models   {warehouse.parent / Path(runs[0].model_file).parent}")
@@ -40,11 +44,12 @@ def _heading(run: TrainingRun) -> list[str]:
 
 
 def _rows(run: TrainingRun) -> list[str]:
-    spans = {row["split"]: row for row in run.spans.to_dicts()}
-    counts = ", ".join(f"{split} {spans[split]['rows_count']:,}" for split in SPLITS if split in spans)
-    test = spans["test"]
-    when = f"; test {test['from_at']:%Y-%m-%d} to {test['to_at']:%Y-%m-%d}" if test["from_at"] else ""
-    return [f"  rows     {counts}{when}"]
+    record = run.frames["model_runs"].row(0, named=True)
+    counts = ", ".join(f"{split} {record[f'{split}_rows_count']:,}" for split in SPLITS)
+    of_all = f"{counts} of {len(run.frames['scores']):,}"
+    if record["test_from"] is None:
+        return [f"  rows     {of_all}"]
+    return [f"  rows     {of_all}; test {record['test_from']:%Y-%m-%d} to {record['test_to']:%Y-%m-%d}"]
 
 
 def _metrics(run: TrainingRun) -> list[str]:
@@ -82,6 +87,14 @@ def _features(run: TrainingRun) -> list[str]:
     )
     pairs = zip(ranked["feature"], ranked["importance_mean"], strict=True)
     return [f"  leans on {_listed(f'{name} {fall:.3f}' for name, fall in pairs)} (fall in test ROC AUC)"]
+
+
+def _audit(run: TrainingRun) -> list[str]:
+    audits = run.frames["audits"]
+    found = audits.filter(pl.col("verdict") != "ok").to_dicts()
+    if not found:
+        return [f"  audit    ok: {', '.join(audits['check_name'].unique(maintain_order=True))}"]
+    return [f"  audit    !! {row['verdict'].upper()}: {row['detail']}" for row in found]
 
 
 def _listed(texts: Iterable[str]) -> str:

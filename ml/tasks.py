@@ -53,6 +53,7 @@ class Task:
         splitters: each gives a model and figures of its own; scoring uses the first one's.
         slices: name -> SQL over the mart, of what a row's group is; evaluated one by one.
         groups: name -> prefix of the features that are one thing spread over columns: explained as one.
+        growing: features that grow with the log by their nature: that they drift is no finding.
         minimum_rows: labelled training rows below which nothing is learnt.
         oracle_query: selects the key and `probability`, the true one, for tasks on simulated rows. Only
             evaluation sees it.
@@ -73,6 +74,7 @@ class Task:
     splitters: tuple[Splitter, ...] = (BY_TIME,)
     slices: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    growing: tuple[str, ...] = ()
     minimum_rows: int = 200
     oracle_query: str | None = None
     has_ceiling: bool = False

@@ -5,16 +5,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
-import polars as pl
 
 from common.errors import UserError, run_command
 from common.warehouse import how_to_build, open_warehouse, warehouse_path
-from ml.features import FeatureTable, read_features, studies_of
+from ml.evaluation.comparison import last_scores
+from ml.features import read_features, studies_of
 from ml.records import TrainingRun, check_tables, write_runs
-from ml.run import train_study
+from ml.run import Inputs, run_id_of, train_study
 from ml.store import clear_models, save_model
 from ml.summary import print_summary
 from ml.tasks import TASKS, Study, Task
@@ -79,18 +78,22 @@ def _train_task(task: Task, seed: int, outcome: Outcome) -> None:
             outcome.skipped.append(f"{task.name}: {_why_empty(connection, task)}")
     for study in studies:
         try:
-            outcome.runs.append(train_study(*_read(study, seed)))
+            outcome.runs.append(train_study(_read(study, seed), seed))
         except UserError as error:
             outcome.failed.append(f"{study.label}: {error}")
 
 
-def _read(study: Study, seed: int) -> tuple[FeatureTable, int, pl.DataFrame | None, dict[str, Any]]:
-    """What `train_study` takes. The warehouse is closed by then: training takes long, others may write."""
+def _read(study: Study, seed: int) -> Inputs:
     with open_warehouse(read_only=True) as connection:
-        return read_features(connection, study), seed, None, _batches(connection, study.source)
+        table = read_features(connection, study)
+        return Inputs(
+            table=table,
+            batches=_batches(connection, study.source),
+            last=last_scores(connection, study, run_id_of(table, seed)),
+        )
 
 
-def _batches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, Any]:
+def _batches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, int]:
     """Current loads of a source: batch id -> rows loaded."""
     try:
         loads = connection.execute(

@@ -1,55 +1,73 @@
 """Calibration brings probabilities back to rates and keeps every rank."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
 
-from ml.calibration import Isotonic, Sigmoid, fit_calibrator, fit_isotonic, fit_sigmoid
+from ml.calibration import calibrate, method_of, pipeline_of, scores_of
 
 
-def draw(seed: int, count: int = 20_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True probabilities, labels and clusters."""
+def fitted(slope: float, intercept: float) -> Pipeline:
+    """A pipeline that says sigmoid(slope * score + intercept)."""
+    pipeline = Pipeline(
+        [("encode", ColumnTransformer([("n", "passthrough", ["score"])])), ("model", LogisticRegression())]
+    )
+    pipeline.fit(pd.DataFrame({"score": [-1.0, 1.0]}), [0, 1])
+    pipeline["model"].coef_, pipeline["model"].intercept_ = np.array([[slope]]), np.array([intercept])
+    return pipeline
+
+
+def draw(seed: int, count: int = 20_000) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Log odds, true probabilities and labels."""
     rng = np.random.default_rng(seed)
     truth = rng.beta(3, 1.5, count)
-    return truth, (rng.random(count) < truth).astype(float), rng.integers(0, 500, count)
+    scores = pd.DataFrame({"score": np.log(truth / (1 - truth))})
+    return scores, truth, (rng.random(count) < truth).astype(float)
 
 
-def overconfident(truth: np.ndarray) -> np.ndarray:
-    """Twice the log odds, plus one: undone by a sigmoid with slope 0.5 and intercept -0.5."""
-    log_odds = np.log(truth / (1 - truth))
-    return 1 / (1 + np.exp(-(2 * log_odds + 1)))
+def test_a_stretch_of_the_log_odds_is_undone() -> None:
+    scores, truth, labels = draw(1)
+    pipeline = fitted(2.0, 1.0)
+    calibrated = calibrate(pipeline, scores_of(pipeline, scores), labels)
+    assert method_of(calibrated) == "sigmoid"
+    assert np.abs(calibrated.predict_proba(scores)[:, 1] - truth).max() < 0.02
 
 
-def test_sigmoid_undoes_a_stretch_of_the_log_odds() -> None:
-    truth, labels, _ = draw(1)
-    fitted = fit_sigmoid(overconfident(truth), labels)
-    assert (fitted.slope, fitted.intercept) == pytest.approx((0.5, -0.5), abs=0.05)
-    assert np.abs(fitted.apply(overconfident(truth)) - truth).max() < 0.02
+def test_no_rank_is_lost() -> None:
+    scores, truth, labels = draw(3, count=2000)
+    pipeline = fitted(0.3, 0.0)
+    probabilities = calibrate(pipeline, scores_of(pipeline, scores), labels).predict_proba(scores)[:, 1]
+    assert len(np.unique(probabilities)) == len(np.unique(truth))
+    assert roc_auc_score(labels, probabilities) == pytest.approx(roc_auc_score(labels, truth), abs=1e-12)
 
 
-def test_isotonic_follows_any_increasing_curve() -> None:
-    truth, labels, _ = draw(2)
-    raw = np.where(truth < 0.6, truth / 3, 0.2 + 2 * (truth - 0.6))
-    assert np.abs(fit_isotonic(raw, labels).apply(raw) - truth).mean() < 0.015
+def test_ranks_are_never_turned_round() -> None:
+    """Of rare events that a model can't rank, a free slope is negative on about half of all slices."""
+    scores, _, labels = draw(4, count=2000)
+    upside_down = fitted(-1.0, 0.0)
+    model = calibrate(upside_down, scores_of(upside_down, scores), labels)
+    assert method_of(model) == "none"
+    expected = upside_down.predict_proba(scores)
+    np.testing.assert_array_equal(model.predict_proba(scores), expected)
 
 
-@pytest.mark.parametrize("fit", [fit_sigmoid, fit_isotonic])
-def test_no_rank_is_lost(fit) -> None:
-    truth, labels, _ = draw(3, count=2000)
-    other_truth, other_labels, _ = draw(4, count=2000)
-    calibrated = fit(truth, labels).apply(other_truth)
-    assert len(np.unique(calibrated)) == len(np.unique(other_truth))
-    expected = roc_auc_score(other_labels, other_truth)
-    assert roc_auc_score(other_labels, calibrated) == pytest.approx(expected, abs=1e-12)
-    assert calibrated.min() > 0 and calibrated.max() < 1
+def test_too_few_of_a_class_fit_no_curve() -> None:
+    scores, _, labels = draw(5, count=200)
+    labels[:] = 0.0
+    labels[:9] = 1.0
+    assert method_of(calibrate(fitted(1.0, 0.0), scores["score"].to_numpy(), labels)) == "none"
 
 
-def test_the_sigmoid_is_kept_where_isotonic_is_no_better() -> None:
-    truth, labels, clusters = draw(5)
-    assert isinstance(fit_calibrator(overconfident(truth), labels, clusters), Sigmoid)
-
-
-def test_isotonic_is_taken_where_the_sigmoid_cannot_follow() -> None:
-    truth, labels, clusters = draw(6)
-    bent = np.where(truth < 0.6, truth / 6, 0.1 + 2 * (truth - 0.6))
-    assert isinstance(fit_calibrator(bent, labels, clusters), Isotonic)
+def test_a_curve_fitted_to_the_scores_of_others_is_put_on_the_pipeline() -> None:
+    scores, _, labels = draw(6)
+    pipeline = fitted(4.0, 2.0)
+    calibrated = calibrate(pipeline, scores_of(fitted(2.0, 1.0), scores), labels)
+    # Half of twice as much: the curve takes the log odds by 0.5 and adds -0.5.
+    log_odds = 0.5 * (4 * scores["score"] + 2) - 0.5
+    expected = 1 / (1 + np.exp(-log_odds))
+    assert np.abs(calibrated.predict_proba(scores)[:, 1] - expected).max() < 0.03
+    assert pipeline_of(calibrated) is pipeline

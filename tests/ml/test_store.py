@@ -4,18 +4,18 @@ import copy
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skops.io
-from sklearn.ensemble import HistGradientBoostingClassifier
+from tables import make_table
 from threadpoolctl import threadpool_limits
 
 from common.errors import UserError
-from ml.calibration import Calibrator, Isotonic, Sigmoid
-from ml.estimators import Calibrated
+from ml.calibration import Model, pipeline_of
+from ml.features import FeatureTable
+from ml.fitting import fit_models
 from ml.store import load_model, save_model
 
 
@@ -26,27 +26,38 @@ class Hostile:
         return os.system, ("touch run",)
 
 
+DESCRIPTION = {"numeric": ["x", "y"], "categorical": ["device"], "seed": 42}
+
+
 @pytest.fixture(scope="module")
-def classifier() -> HistGradientBoostingClassifier:
+def table() -> FeatureTable:
     rng = np.random.default_rng(0)
-    matrix = rng.normal(size=(500, 3))
+    x = rng.normal(size=900)
+    return make_table(
+        {"x": x, "y": rng.normal(size=900), "device": rng.choice(np.array(["tv", "web", None], object), 900)},
+        (x + rng.normal(size=900) > 0).astype(float),
+        np.resize(["train", "validation", "test"], 900),
+        baseline_feature="x",
+        candidates={"logistic": {}, "boosting": {}, "forest": {"n_estimators": 10}},
+    )
+
+
+@pytest.fixture(scope="module")
+def models(table: FeatureTable) -> dict[str, Model]:
     with threadpool_limits(1):
-        return HistGradientBoostingClassifier(max_iter=20).fit(matrix, matrix[:, 0] > 0)
+        return {name: fitted.model for name, fitted in fit_models(table, seed=1).items()}
 
 
-@pytest.mark.parametrize(
-    "calibrator",
-    [Sigmoid(0.9, -0.1), Isotonic(np.array([0.0, 0.5, 1.0]), np.array([0.1, 0.4, 0.9]))],
-    ids=["sigmoid", "isotonic"],
-)
-def test_a_loaded_model_predicts_the_same(tmp_path: Path, classifier, calibrator: Calibrator) -> None:
-    model = Calibrated(classifier, calibrator)
-    save_model(tmp_path / "models" / "a.skops", model, {"feature_names": ["x", "y", "z"], "seed": 42})
+@pytest.mark.parametrize("name", ["logistic", "boosting", "forest"])
+def test_a_loaded_model_predicts_the_same(tmp_path: Path, models, table: FeatureTable, name: str) -> None:
+    save_model(tmp_path / "models" / "a.skops", models[name], DESCRIPTION)
     loaded = load_model(tmp_path / "models" / "a.skops")
-    matrix = np.random.default_rng(1).normal(size=(1000, 3))
-    matrix[::7, 1] = np.nan
-    np.testing.assert_array_equal(loaded.predict(matrix), model.predict(matrix))
-    assert loaded.description == {"feature_names": ["x", "y", "z"], "seed": 42}
+    features = table.features.copy()
+    features.loc[::7, "y"] = np.nan
+    features.loc[::5, "device"] = "never met"
+    expected = models[name].predict_proba(features)[:, 1]
+    np.testing.assert_array_equal(loaded.predict(features), expected)
+    assert loaded.description == DESCRIPTION
     assert [file.name for file in (tmp_path / "models").iterdir()] == ["a.skops"]
 
 
@@ -55,9 +66,9 @@ def test_a_loaded_model_predicts_the_same(tmp_path: Path, classifier, calibrator
     [Hostile(), os.system, Path("x"), functools.partial(os.system, "touch run")],
     ids=["reduce", "function", "path", "partial"],
 )
-def test_a_file_with_any_other_type_is_refused(tmp_path: Path, classifier, planted: object) -> None:
+def test_a_file_with_any_other_type_is_refused(tmp_path: Path, models, planted: object) -> None:
     path = tmp_path / "hostile.skops"
-    parts = {"classifier": classifier, "calibrator": {"method": "sigmoid"}, "description": {"x": planted}}
+    parts = {"model": models["boosting"], "description": {"x": planted}}
     path.write_bytes(skops.io.dumps(parts))
     with pytest.raises(UserError, match=r"refused, it holds .+: run `python -m ml.train`"):
         load_model(path)
@@ -69,12 +80,12 @@ def test_a_file_with_any_other_type_is_refused(tmp_path: Path, classifier, plant
     [
         b"",
         b"no archive",
-        skops.io.dumps({"classifier": 1, "calibrator": asdict(Sigmoid(1.0, 0.0)), "description": {}}),
+        skops.io.dumps({"model": 1, "description": DESCRIPTION}),
         skops.io.dumps({"a": 1}),
         skops.io.dumps([1, 2]),
         skops.io.dumps({"a": 1})[:-20],
     ],
-    ids=["empty", "text", "other classifier", "other parts", "other type", "cut short"],
+    ids=["empty", "text", "other model", "other parts", "other type", "cut short"],
 )
 def test_a_file_that_is_no_model_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "damaged.skops"
@@ -105,15 +116,30 @@ TAMPERED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("tamper", TAMPERED.values(), ids=TAMPERED.keys())
-def test_trees_that_lead_astray_are_refused(tmp_path: Path, classifier, tamper) -> None:
+def test_boosted_trees_that_lead_astray_are_refused(tmp_path: Path, models, tamper) -> None:
     """Predicting with them would read beyond the arrays, which ends the process, or never end."""
-    changed = copy.deepcopy(classifier)
-    tree = changed._predictors[3][0]
+    changed = copy.deepcopy(models["boosting"])
+    tree = pipeline_of(changed)["model"]._predictors[3][0]
     tree.nodes = tamper(tree.nodes)
-    save_model(tmp_path / "a.skops", Calibrated(changed, Sigmoid(1.0, 0.0)), {})
+    save_model(tmp_path / "a.skops", changed, DESCRIPTION)
     with pytest.raises(
         UserError, match=r"a\.skops was refused, its trees lead astray: run `python -m ml.train`"
     ):
+        load_model(tmp_path / "a.skops")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("left_child", 4_000_000), ("right_child", 0), ("feature", 3), ("feature", -2), ("left_child", -7)],
+)
+def test_forests_that_lead_astray_are_refused(tmp_path: Path, models, field: str, value: int) -> None:
+    changed = copy.deepcopy(models["forest"])
+    tree = pipeline_of(changed)["model"].estimators_[2].tree_
+    state = tree.__getstate__()
+    state["nodes"][field][0] = value
+    tree.__setstate__(state)
+    save_model(tmp_path / "a.skops", changed, DESCRIPTION)
+    with pytest.raises(UserError, match=r"a\.skops was refused, its trees lead astray"):
         load_model(tmp_path / "a.skops")
 
 
@@ -126,10 +152,10 @@ def test_trees_that_lead_astray_are_refused(tmp_path: Path, classifier, tamper) 
         ("is_categorical_", np.ones(3, bool)),
     ],
 )
-def test_a_classifier_that_was_tampered_with_is_refused(tmp_path: Path, classifier, name, value) -> None:
-    changed = copy.deepcopy(classifier)
-    setattr(changed, name, value)
-    save_model(tmp_path / "a.skops", Calibrated(changed, Sigmoid(1.0, 0.0)), {})
+def test_a_model_that_was_tampered_with_is_refused(tmp_path: Path, models, name, value) -> None:
+    changed = copy.deepcopy(models["boosting"])
+    setattr(pipeline_of(changed)["model"], name, value)
+    save_model(tmp_path / "a.skops", changed, DESCRIPTION)
     with pytest.raises(UserError, match=r"a\.skops (was refused|is no model file)"):
         load_model(tmp_path / "a.skops")
 
@@ -139,9 +165,9 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
         load_model(tmp_path / "none.skops")
 
 
-def test_a_file_is_replaced_only_by_a_complete_one(tmp_path: Path, classifier, monkeypatch) -> None:
+def test_a_file_is_replaced_only_by_a_complete_one(tmp_path: Path, models, monkeypatch) -> None:
     path = tmp_path / "a.skops"
-    save_model(path, Calibrated(classifier, Sigmoid(1.0, 0.0)), {})
+    save_model(path, models["boosting"], DESCRIPTION)
     before = path.read_bytes()
 
     def fail(self: Path, target: Path) -> None:
@@ -149,6 +175,6 @@ def test_a_file_is_replaced_only_by_a_complete_one(tmp_path: Path, classifier, m
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(UserError, match="No space left on device"):
-        save_model(path, Calibrated(classifier, Sigmoid(2.0, 0.0)), {})
+        save_model(path, models["logistic"], DESCRIPTION)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.skops"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ml.pipelines import PARAMETERS
 from ml.tasks import TASKS, Task
 
 RAW_TABLES = Path(__file__).parents[2] / "ingest" / "landing" / "raw_tables.sql"
@@ -31,11 +32,19 @@ class TestEveryTask:
         assert not truth_columns() & set(task.features)
 
     def test_neither_label_nor_split_nor_key_is_a_feature(self, task: Task) -> None:
-        assert not {"label", "split", "as_of", task.key, task.cluster} & set(task.features)
+        columns = {task.label, "as_of", "label_known_at", task.key, task.cluster}
+        columns |= {splitter.column for splitter in task.splitters}
+        assert not columns & set(task.features)
 
     def test_features_are_declared_once(self, task: Task) -> None:
         assert len(set(task.features)) == len(task.features)
         assert task.baseline_feature in task.numeric
+        assert set(task.growing) <= set(task.numeric)
+
+    def test_candidates_and_groups_are_there(self, task: Task) -> None:
+        assert task.candidates.keys() <= PARAMETERS.keys() - {"baseline"}
+        for prefix in task.groups.values():
+            assert sum(name.startswith(prefix) for name in task.numeric) > 1
 
 
 def test_task_names_are_unique() -> None:

@@ -43,6 +43,7 @@ def make_world(users: int = 300, views: int = 20, seed: int = 7) -> pl.DataFrame
         "user_id": user,
         "as_of": FIRST_DAY + (hours * 3.6e9).astype("timedelta64[us]"),
         "split": split,
+        "label_known_at": FIRST_DAY + ((hours + 24) * 3.6e9).astype("timedelta64[us]"),
         "episode_number": episode,
         "is_weekend": rng.random(count) < 2 / 7,
         "completion": completion,
@@ -56,6 +57,7 @@ def make_world(users: int = 300, views: int = 20, seed: int = 7) -> pl.DataFrame
         "anime_type": np.where(rng.random(count) < 0.05, None, "TV"),
         "p_continue": p_continue,
     }
+    # The embargo before validation is three days, a label is known after one.
     label = pl.Series(continued).scatter(np.flatnonzero(split == "open"), None)
     return pl.DataFrame(columns).with_columns(
         label.alias("label"), pl.col("user_continuation_rate", "title_continuation_rate").fill_nan(None)

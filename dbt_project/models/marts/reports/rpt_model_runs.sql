@@ -6,7 +6,11 @@ with runs as (
 select
     run_id,
     task,
+    source,
+    splitter,
+    label_kind,
     estimator,
+    calibration,
     trained_at,
     train_rows_count,
     validation_rows_count,
@@ -16,5 +20,8 @@ select
     test_from,
     test_to,
     train_seconds,
-    model_file
+    model_file,
+    data_fingerprint,
+    code_fingerprint,
+    git_commit
 from runs

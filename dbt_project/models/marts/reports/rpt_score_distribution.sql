@@ -16,8 +16,8 @@ binned as (
         cast(least(floor(scores.probability * 20), 19) as integer) + 1 as bin_order,
         case
             when scores.label is null then 'not yet known'
-            when scores.label then 'continued'
-            else 'stopped'
+            when scores.task = 'next_episode' then if(scores.label, 'continued', 'stopped')
+            else if(scores.label, 'happened', 'did not happen')
         end as outcome,
         count(*) as rows_count
     from scores
