@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -19,9 +18,10 @@ from tqdm import tqdm
 from common.errors import UserError, run_command
 from common.quoting import quote_identifier, quote_text
 from common.warehouse import open_warehouse, warehouse_path
+from ml.blocks import arrow_to_block, feature_columns, quoted_mart
 from ml.features import studies_of
 from ml.registry import LoadedModel, load_run, newest_runs
-from ml.scorers import Block, Scorer, Texts
+from ml.scorers import Scorer
 from ml.tasks import TASKS, Task
 
 # `split` in `ml.scores` of the rows written here; what training wrote has the split that it was in.
@@ -129,7 +129,7 @@ def _selection(model: LoadedModel, day: date | None) -> Selection:
     if day:
         conditions.append(f"cast(cast(features.as_of as timestamp) as date) = date '{day}'")
     return Selection(
-        mart=".".join(quote_identifier(part) for part in task.feature_model.split(".")),
+        mart=quoted_mart(task),
         key=f"features.{quote_identifier(task.key)}",
         where=" and ".join(conditions) or "true",
         scored_where=f"cast(as_of as date) = date '{day}'" if day else "true",
@@ -172,15 +172,13 @@ def _rows(model: LoadedModel, selection: Selection) -> str:
 
 
 def _columns(task: Task) -> str:
-    numbers = [f"cast({name} as double) as {name}" for name in map(quote_identifier, task.numeric)]
-    texts = [f"cast({name} as varchar) as {name}" for name in map(quote_identifier, task.categorical)]
-    # By place: a feature may have any name.
     keys = [
         f"cast(features.{quote_identifier(task.key)} as varchar)",
         "cast(features.as_of as timestamp)",
         f"features.{quote_identifier(task.label)}",
     ]
-    return ", ".join([*keys, *numbers, *texts])
+    # By place: a feature may have any name.
+    return ", ".join([*keys, *feature_columns(task)])
 
 
 def _scored(
@@ -211,36 +209,10 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
 
 def _score_block(scorer: Scorer, task: Task, rows: pa.RecordBatch) -> pa.RecordBatch:
     entity_id, as_of, label, *features = rows.columns
-    probability = scorer.predict(_block(task, features, rows.num_rows))
+    probability = scorer.predict(arrow_to_block(task, features))
     return pa.record_batch(
         {"entity_id": entity_id, "as_of": as_of, "label": label, "probability": probability}
     )
-
-
-def _block(task: Task, columns: list[pa.Array], rows_count: int) -> Block:
-    numbers, texts = {}, {}
-    for name, column in zip(task.numeric, columns, strict=False):
-        given = column.to_numpy(zero_copy_only=False)
-        with np.errstate(over="ignore"):
-            values = given.astype(np.float32).astype(np.float64)
-        broken = ~np.isfinite(values)
-        if int(broken.sum()) != column.null_count:
-            first = next(
-                value
-                for value, out in zip(column.to_pylist(), broken, strict=True)
-                if out and value is not None
-            )
-            raise UserError(
-                f"{task.feature_model}.{name} holds values that no model can take (the first: {first}): mend "
-                "the model or its source"
-            )
-        numbers[name] = values
-    for name, column in zip(task.categorical, columns[len(task.numeric) :], strict=True):
-        coded = column.dictionary_encode()
-        values = [*coded.dictionary.to_pylist(), None]
-        codes = coded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
-        texts[name] = Texts(codes.astype(np.int64), values)
-    return Block(rows_count, numbers, texts)
 
 
 @contextmanager

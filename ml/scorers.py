@@ -7,9 +7,9 @@ from columns that were encoded without a frame.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,45 +17,14 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from ml.blocks import Block
 from ml.broken_lines import BrokenLines
 from ml.calibration import Model, pipeline_of
-
-
-class Texts(NamedTuple):
-    """A text column of n rows: each row's place in `values`, which ends in None for rows without a value."""
-
-    codes: NDArray[np.int64]
-    values: list[str | None]
-
-
-@dataclass(frozen=True)
-class Block:
-    """n rows of features.
-
-    Attributes:
-        rows_count: n.
-        numbers: name -> (n,) float64 of single precision, NaN where null.
-        texts: name -> column of text.
-    """
-
-    rows_count: int
-    numbers: Mapping[str, NDArray[np.float64]]
-    texts: Mapping[str, Texts]
-
-
-def to_block(features: pd.DataFrame, numeric: Sequence[str], categorical: Sequence[str]) -> Block:
-    """The rows of a frame as `ml.features.to_features` makes it."""
-    numbers = {name: features[name].to_numpy(np.float64) for name in numeric}
-    texts = {}
-    for name in categorical:
-        codes, values = pd.factorize(features[name].to_numpy(object))
-        # pandas codes what is missing as -1: the last place.
-        texts[name] = Texts(np.asarray(codes, np.int64), [*values, None])
-    return Block(len(features), numbers, texts)
 
 
 class Scorer(ABC):
@@ -249,7 +218,17 @@ class TreeScorer(Scorer):
         matrix = self.matrix(block)
         if hasattr(self._estimator, "decision_function"):
             return self._estimator.decision_function(matrix)
+        if isinstance(self._estimator, RandomForestClassifier):
+            return self._forest(matrix)
         return self._estimator.predict_proba(matrix)[:, 1]
+
+    def _forest(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean of the trees, as the forest takes it but for its queue of jobs, dear for one row."""
+        single = matrix.astype(np.float32)
+        total = np.zeros(len(matrix))
+        for tree in self._estimator.estimators_:
+            total += tree.tree_.predict(single)[:, 1]
+        return total / len(self._estimator.estimators_)
 
     def _probabilities(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         is_probability = not hasattr(self._estimator, "decision_function")

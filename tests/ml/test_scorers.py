@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 from threadpoolctl import threadpool_limits
 
+from ml.blocks import Block, Texts, to_block
 from ml.calibration import Model, calibrate, pipeline_of, scores_of
 from ml.features import FeatureTable
 from ml.pipelines import make_pipeline_of
-from ml.scorers import AdditiveScorer, Block, Texts, scorer_of, to_block
+from ml.scorers import AdditiveScorer, scorer_of
 from ml.tasks import BY_TIME, Study, Task
 
 TASK = Task(
