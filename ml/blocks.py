@@ -47,6 +47,15 @@ def to_block(features: pd.DataFrame, numeric: Sequence[str], categorical: Sequen
     return Block(len(features), numbers, texts)
 
 
+def to_frame(block: Block) -> pd.DataFrame:
+    """The rows of a block as `ml.features.to_features` has them."""
+    texts = {
+        name: pd.Series([column.values[code] for code in column.codes], dtype=object)
+        for name, column in block.texts.items()
+    }
+    return pd.DataFrame({**block.numbers, **texts})
+
+
 def quoted_mart(task: Task) -> str:
     """The task's mart, as SQL names it."""
     return ".".join(quote_identifier(part) for part in task.feature_model.split("."))

@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from common.errors import UserError
 from ml.blocks import Block
+from ml.entities import find_entity
 from ml.registry import LoadedModel
 from ml.serving.live_models import LiveModels
-from ml.serving.rows import LONGEST_TEXT, MOST_ROWS, example, find_entity, row_model, rows_to_block
+from ml.serving.rows import LONGEST_TEXT, MOST_ROWS, example, row_model, rows_to_block
 from ml.tasks import Task
 
 MOST_BYTES = 1024 * 1024

@@ -1,14 +1,11 @@
-"""What a request may hold: rows of features, checked field by field, and rows looked up in a mart."""
+"""What a request may hold: rows of features, checked field by field."""
 
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
 
-from common.quoting import quote_identifier, quote_text
-from common.warehouse import open_warehouse
-from ml.blocks import Block, Texts, arrow_to_block, feature_columns, quoted_mart
-from ml.features import studies_of
+from ml.blocks import Block, Texts
 from ml.tasks import Task
 
 # Models read single precision.
@@ -44,9 +41,9 @@ def row_model(task: Task) -> type[BaseModel]:
     )
 
 
-def example(task: Task) -> dict[str, float | None]:
+def example(task: Task) -> dict[str, float | str]:
     """A row that is valid, and says no more than which features there are."""
-    return dict.fromkeys(task.numeric, 0.0) | dict.fromkeys(task.categorical, None)
+    return dict.fromkeys(task.numeric, 0.0) | dict.fromkeys(task.categorical, "other")
 
 
 def rows_to_block(task: Task, rows: list[dict[str, Any]]) -> Block:
@@ -57,23 +54,3 @@ def rows_to_block(task: Task, rows: list[dict[str, Any]]) -> Block:
     codes = np.arange(len(rows))
     texts = {name: Texts(codes, [*(row[name] for row in rows), None]) for name in task.categorical}
     return Block(len(rows), numbers, texts)
-
-
-def find_entity(task: Task, entity_id: str) -> list[tuple[str, Block]]:
-    """The rows of a task's mart with this key: each one's source, and its features.
-
-    The warehouse is open for this moment only: as long as it is, no other program can write.
-
-    Raises:
-        UserError: another program writes the warehouse, the mart can't be read, or a number of the row can't
-            be scored.
-    """
-    key = f"cast({quote_identifier(task.key)} as varchar)"
-    source = "source" if task.source is None else quote_text(task.source)
-    with open_warehouse(read_only=True) as connection:
-        studies_of(connection, task)
-        columns = ", ".join([source, *feature_columns(task)])
-        wanted = f"select {columns} from {quoted_mart(task)} where {key} = {quote_text(entity_id)} order by 1"
-        rows = connection.sql(wanted).to_arrow_table()
-    found = [rows.slice(place, 1).combine_chunks().to_batches()[0] for place in range(rows.num_rows)]
-    return [(row.column(0)[0].as_py(), arrow_to_block(task, row.columns[1:])) for row in found]

@@ -243,9 +243,8 @@ def test_the_command_serves_until_it_is_stopped(copied: Path, monkeypatch) -> No
             assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
             assert httpx.post(f"{url}{URL}", content=iter([b" " * 65_536] * 17)).status_code == 413
             taken = url.rpartition(":")[2]
-            with pytest.raises(
-                UserError, match=rf"can't listen on 127.0.0.1:{taken} \(Address already in use"
-            ):
+            message = rf"can't listen on 127.0.0.1:{taken} \(Address already in use"
+            with pytest.raises(UserError, match=message):
                 serve.main(["--port", taken])
         finally:
             server.terminate()
