@@ -14,7 +14,7 @@ from ingest.making.clickstream.model import CONFIG_FILE, Clickstream, load_confi
 from ingest.making.stand_ins import LICENCE
 
 NAME = "clickstream"
-TRUTH_TABLES = ("personas", "persona_transitions", "retention")
+TRUTH_TABLES = ("personas", "persona_transitions", "retention", "effects", "conversion_outlooks")
 MOST_USERS, MOST_DAYS = 1_000_000, 3_650
 
 
@@ -96,7 +96,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, log: Clickstream, stamp: list
             """,
             stamp,
         )
-    for table, rows in zip(TRUTH_TABLES, (log.personas, log.transitions, log.retention), strict=True):
+    truth = (log.personas, log.transitions, log.retention, log.effects, log.outlooks)
+    for table, rows in zip(TRUTH_TABLES, truth, strict=True):
         with registered(connection, "made", rows.to_arrow()):
             connection.execute(f"insert into truth.{table} by name select *, ? as source from made", [NAME])
 
@@ -104,6 +105,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, log: Clickstream, stamp: list
 def _fingerprint(options: ClickstreamOptions) -> str:
     """A hash of all that the log is made of: options, parameters, and the simulator itself."""
     digest = hashlib.sha256(repr(options).encode())
-    for file in (CONFIG_FILE, CONFIG_FILE.with_name("model.py")):
+    for file in (CONFIG_FILE, *(CONFIG_FILE.with_name(name) for name in ("model.py", "traits.py"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()

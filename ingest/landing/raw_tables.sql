@@ -143,13 +143,17 @@ create table if not exists truth.episode_choices (
     continued boolean not null
 );
 
--- One row per planted effect, with its true size.
+-- One row per simulated source and planted effect, with its true size.
 create table if not exists truth.effects (
+    source varchar not null,
     effect varchar not null,
     size double not null,
     unit varchar not null,
     description varchar not null
 );
+
+-- A warehouse made before the clickstream had effects.
+alter table truth.effects add column if not exists source varchar default 'viewing';
 
 -- One row per rating of a movie by a user.
 create table if not exists raw.movielens_ratings (
@@ -253,8 +257,8 @@ create table if not exists truth.personas (
     persona varchar not null
 );
 
--- One row per persona and pair of events: the probability that the one is followed by the other; the start and end of
--- a session are the events (start) and (end).
+-- One row per persona and pair of events: the probability that the one is followed by the other, as the mean over all
+-- times that the log leaves the first; the start and end of a session are the events (start) and (end).
 create table if not exists truth.persona_transitions (
     source varchar not null,
     persona varchar not null,
@@ -268,4 +272,11 @@ create table if not exists truth.retention (
     source varchar not null,
     days_since_first integer not null,
     probability double not null
+);
+
+-- One row per event of the generated clickstream: the probability that its session reaches the goal after it.
+create table if not exists truth.conversion_outlooks (
+    source varchar not null,
+    event_id varchar not null,
+    p_converts double not null
 );

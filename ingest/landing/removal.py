@@ -10,7 +10,7 @@ from ingest.landing.clickstream import retire_log
 from ingest.landing.files_in_place import forget_files, is_in_place
 from ingest.landing.manifest import Batch, current_batches, loaded_sources, retire, retire_batch
 from ingest.landing.viewing import NAME as VIEWING
-from ingest.landing.viewing import TABLES as VIEWING_TABLES
+from ingest.landing.viewing import retire_viewing
 from ingest.sources import ANIME, SOURCES
 
 
@@ -71,7 +71,7 @@ def _delete_source(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     if source in SOURCES:
         retire(connection, source, [f"raw.{table}" for table in SOURCES[source].tables])
     elif source == VIEWING:
-        retire(connection, source, VIEWING_TABLES)
+        retire_viewing(connection)
     else:
         retire_log(connection, source)
 

@@ -25,7 +25,6 @@ TABLES = (
     "truth.viewers",
     "truth.episode_choices",
     "truth.titles",
-    "truth.effects",
 )
 
 
@@ -54,7 +53,7 @@ def land_viewing(connection: duckdb.DuckDBPyConnection, options: SimulationOptio
     sha256 = _fingerprint(options, catalogues[-1])
     if any(batch.sha256 == sha256 for batch in current_batches(connection, NAME)):
         return None
-    retire(connection, NAME, TABLES)
+    retire_viewing(connection)
     stamp = new_stamp(connection, NAME, sha256)
     file_name = "simulated: " + " ".join(f"{name}={value}" for name, value in asdict(options).items())
     with tempfile.TemporaryDirectory(prefix="viewing-") as folder:
@@ -76,6 +75,12 @@ def land_viewing(connection: duckdb.DuckDBPyConnection, options: SimulationOptio
     )
     record(connection, batch)
     return batch
+
+
+def retire_viewing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Delete the viewing log and its truth; other simulators keep theirs."""
+    connection.execute("delete from truth.effects where source = ?", [NAME])
+    retire(connection, NAME, TABLES)
 
 
 def _simulate(
@@ -116,11 +121,14 @@ def _load_log(connection: duckdb.DuckDBPyConnection, log: SimulatedLog, stamp: l
         ("viewers", log.truth_viewer_files),
         ("episode_choices", log.choice_files),
         ("titles", [log.truth_titles_file]),
-        ("effects", [log.truth_effects_file]),
     ):
         connection.execute(
             f"insert into truth.{table} by name select * from read_parquet(?)", [_names(files)]
         )
+    connection.execute(
+        "insert into truth.effects by name select *, ? as source from read_parquet(?)",
+        [NAME, str(log.truth_effects_file)],
+    )
 
 
 def _names(files: list[Path]) -> list[str]:

@@ -16,7 +16,7 @@ from tests.compiled_models import CompiledModels, read_frame
 from tests.pipeline import run_dbt
 
 # Whose values tell of the future by design; everything else must be known at as_of.
-TARGETS = {"label", "split"}
+TARGETS = {"label", "label_known_at", "split"}
 TABLES_READ = ("viewing_viewers", "anime", "load_manifest")
 
 Features = dict[int, dict[str, object]]
@@ -199,7 +199,13 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
     assert first["user_views_count"] == first["user_known_outcomes_count"] == first["title_views_count"] == 0
     assert first["user_continuation_rate"] is None
     assert first["user_hours_since_previous_view"] is None
-    assert first["taste_match"] is None
+    assert first["user_effect"] == first["title_effect"] == first["user_log_unwatched_effect"] == 0
+    assert first["title_mean_log_unwatched"] is None
+    assert first["user_views_per_title"] == 1
+    # One title begun in ten hours and twenty minutes, and one more in the week before.
+    assert first["user_log_start_rate"] == pytest.approx(math.log(2 / (7 + (10 + 20 / 60) / 24)))
+    # A taste that is even over 20 tags, of which the title has one.
+    assert first["taste_match"] == pytest.approx(1 / 20)
 
     # That event 1 is continued shows when event 2 starts; it counts when two weeks are over, as a stop would.
     second = rows[2]
@@ -216,16 +222,68 @@ def test_features_of_a_hand_made_log(warehouse: Path, tmp_path: Path) -> None:
     # Title statistics are those of the midnight before: events 3 and 4, whose windows are still open.
     assert before["title_views_count"] == 2
     assert (before["title_known_outcomes_count"], before["title_continuation_rate"]) == (0, None)
-    # x: 1 of viewer 1's 1 earlier title, against 2 of 2; y: 0 of 1, against 1 of 2.
-    assert before["taste_match"] == pytest.approx((0.0 + -0.5) / 2)
+    # Event 1 is known as continued, but when its window closed nothing told what to expect of it.
+    assert before["user_effect"] == before["title_effect"] == 0
+    assert before["title_mean_log_unwatched"] == pytest.approx(math.log(0.2))
+    assert before["user_views_per_title"] == 3 / 2
+    # On the first day one title in four is taken to have a tag: title a speaks for x by 0.2 / (0.2 + 1).
+    assert before["taste_match"] == pytest.approx((1 / 6 + 4 * 2 / 20) / (1 / 6 + 4))
 
     # Twenty minutes on it is known: event 1 continued, 2 stopped; 5, continued by this view, is open.
     after = rows[6]
     assert (after["user_known_outcomes_count"], after["user_known_continued_count"]) == (2, 1)
     assert (after["title_views_count"], after["title_known_outcomes_count"]) == (2, 0)
+    # At midnight one of one was known as continued: (1 + 1/2) / (1 + 1) was expected of event 2.
+    of_a_stop = -0.75 / (0.75 * 0.25 + 1 / 0.7**2)
+    assert after["user_effect"] == pytest.approx(of_a_stop)
     assert after["run_views_count"] == 1
 
     # By March all is known: of title a's two views one was continued.
     last = rows[7]
     assert last["title_continuation_rate"] == 0.5
+    assert last["title_effect"] == pytest.approx(of_a_stop)
     assert last["user_continuation_rate"] == 0.5
+
+
+def test_effects_and_tastes_are_those_of_the_simulator(built_warehouse: Path) -> None:
+    """With a past of thirty outcomes, and taste whatever the past: held against what drove the choices."""
+    with duckdb.connect(str(built_warehouse), read_only=True) as connection:
+        (viewers, rates, completions, starts) = connection.execute("""
+            select
+                corr(user_effect, engagement),
+                corr(user_continuation_rate, engagement),
+                corr(user_log_unwatched_effect, engagement),
+                corr(user_log_start_rate, engagement)
+            from marts.feat_next_episode inner join truth.viewers using (user_id)
+            where user_known_outcomes_count >= 30
+        """).fetchone()
+        (titles, unwatched) = connection.execute("""
+            select corr(title_effect, quality), corr(title_mean_log_unwatched, quality)
+            from marts.feat_next_episode inner join truth.titles using (anime_id)
+            where title_known_outcomes_count >= 30
+        """).fetchone()
+        (tastes,) = connection.execute("""
+            with tags as (
+                select split(split_part(description, ': ', 2), ', ') as names
+                from truth.effects
+                where effect = 'taste_order'
+            ),
+
+            matches as (
+                select user_id, anime_id, sum(coalesce(taste[list_position(names, tag)], 0)) as true_match
+                from marts.fct_title_runs
+                inner join truth.viewers using (user_id)
+                inner join marts.bridge_anime_tags using (anime_id)
+                cross join tags
+                group by user_id, anime_id
+            )
+
+            select corr(taste_match, true_match)
+            from intermediate.int_title_runs_taste inner join matches using (user_id, anime_id)
+        """).fetchone()
+    assert viewers > max(0.65, rates)
+    assert completions < -0.45
+    assert starts > 0.2
+    assert titles > 0.85
+    assert unwatched < -0.75
+    assert tastes > 0.4

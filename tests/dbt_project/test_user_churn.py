@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -47,11 +48,19 @@ def day_start(day: date, zone: str) -> datetime:
     return midnight.astimezone(UTC).replace(tzinfo=None)
 
 
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time())
+
+
 def as_of_dates(users: dict[str, list[date]]) -> list[date]:
     """The Mondays after the log's first day, up to its last, whose end is still open."""
     first, last = min(days[0] for days in users.values()), max(days[-1] for days in users.values())
     monday = first + (7 - first.weekday()) * DAY
     return [monday + 7 * week * DAY for week in range(60) if monday + 7 * week * DAY <= last]
+
+
+def without_outcome(row: dict) -> dict:
+    return {name: value for name, value in row.items() if name not in ("label", "label_known_at", "split")}
 
 
 def sessions_begun(events: pl.DataFrame, as_of: date) -> int:
@@ -79,10 +88,19 @@ def test_churn_and_its_features_equal_a_count_user_by_user(models: CompiledModel
                 continue
             happened = pl.col("occurred_at").dt.date()
             past = of_user.filter(happened.is_between(as_of - 28 * DAY, as_of - DAY))
+            before = [day for day in days if day < as_of]
+            gaps = [(later - day).days for day, later in pairwise(before)] or None
             churned = not any(as_of <= day < as_of + 28 * DAY for day in days)
             older = sum(day < as_of - 14 * DAY for day in window)
             expected[user, as_of] = {
                 "label": churned if as_of + 28 * DAY <= end else None,
+                "label_known_at": midnight(as_of + 28 * DAY) if as_of + 28 * DAY <= end else None,
+                "active_days_count": len(before),
+                "recency_days": (before[-1] - before[0]).days,
+                "mean_gap_days": gaps and pytest.approx(sum(gaps) / len(gaps)),
+                "longest_gap_days": gaps and max(gaps),
+                "silence_per_mean_gap": gaps
+                and pytest.approx((as_of - before[-1]).days / sum(gaps) * len(gaps)),
                 "days_since_last_active": (as_of - window[-1]).days,
                 "active_days_7_count": sum(day >= as_of - 7 * DAY for day in window),
                 "active_days_28_count": len(window),
@@ -117,7 +135,7 @@ def test_features_of_a_log_cut_short_are_the_same(models: CompiledModels) -> Non
         assert len(rows) == sum(row["as_of_date"] == as_of for row in whole.values()) > 3
         for row in rows:
             expected = whole[row["user_as_of_id"]]
-            assert {**row, "label": 0, "split": 0} == {**expected, "label": 0, "split": 0}
+            assert without_outcome(row) == without_outcome(expected)
 
 
 # A zone, the days by which the random log of 25 December 2023 to 2 May 2024 is moved, and dates to cut it at.
@@ -166,7 +184,7 @@ def test_features_by_the_days_of_a_zone_see_nothing_after_as_of(
         assert found.keys() == expected.keys()
         assert sum(row["as_of_date"] == cut for row in found.values()) > 3
         for key, row in found.items():
-            assert {**row, "label": 0, "split": 0} == {**expected[key], "label": 0, "split": 0}
+            assert without_outcome(row) == without_outcome(expected[key])
 
 
 def test_labels_are_known_when_their_split_ends(connection: duckdb.DuckDBPyConnection) -> None:

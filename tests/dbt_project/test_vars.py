@@ -17,6 +17,7 @@ CHANGED = {
     "session_gap_seconds": 600,
     "reporting_time_zone": "America/Los_Angeles",
     "conversion_events": ["it's done", "add_to_cart"],
+    "conversion_first_events": 2,
     "path_events_limit": 5,
     "engaged_rating": 3.5,
     "continuation_window_days": 10,

@@ -5,10 +5,18 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from ingest_samples import manifest, query
+from ingest_samples import anime_entry, json_lines, manifest, query
 from scipy import stats
 
-from ingest.making.clickstream.model import END, START, Clickstream, load_config, simulate_clickstream
+from ingest.making.clickstream.model import (
+    END,
+    START,
+    Clickstream,
+    _matrix,
+    load_config,
+    simulate_clickstream,
+)
+from ingest.making.clickstream.traits import conversion_probabilities, plant
 
 CONFIG = load_config()
 
@@ -60,6 +68,94 @@ def test_the_log_follows_the_planted_transitions(log, pairs):
             p_values.append(stats.chisquare(row["count"].to_numpy(), expected).pvalue)
     assert len(p_values) >= 15
     assert min(p_values) * len(p_values) > 0.01
+
+
+def with_traits(log: Clickstream) -> pl.DataFrame:
+    """The log, its users' traits and persona and its events' outlooks beside it, in order."""
+    fields = [
+        pl.col("properties").str.json_path_match(f"$.{name}").alias(name) for name in ("country", "plan")
+    ]
+    events = (
+        log.events.with_columns(fields).join(log.personas, on="user_id").join(log.outlooks, on="event_id")
+    )
+    return events.sort("session_id", "occurred_at", "event_id")
+
+
+def test_a_user_has_one_country_and_plan_by_share(log):
+    users = with_traits(log).group_by("user_id").agg(pl.col("country", "plan").n_unique())
+    assert users["country"].max() == users["plan"].max() == 1
+    for name, country in CONFIG.traits.countries.items():
+        of_country = with_traits(log).unique("user_id").filter(pl.col("country") == name)
+        members = (of_country["plan"] == "member").sum()
+        assert stats.binomtest(members, of_country.height, country.member_probability).pvalue > 0.005, name
+        assert stats.binomtest(of_country.height, CONFIG.users, country.share).pvalue > 0.005, name
+
+
+def test_a_plan_multiplies_the_odds_of_each_step_to_a_purchase_and_of_nothing_else(log):
+    """Of buyers in one country; what else may follow keeps its proportions."""
+    states = [START, *CONFIG.events]
+    base = _matrix(CONFIG, CONFIG.personas["buyer"])
+    planted = plant(CONFIG.traits, base[None], CONFIG.events)[0]
+    assert np.allclose(planted.sum(axis=-1), 1)
+    for place, country in enumerate(CONFIG.traits.countries.values()):
+        for plan, ratio in ((0, country.odds_ratio), (1, 2.0 * country.odds_ratio)):
+            matrix = planted[place, plan]
+            for row, state in enumerate(states):
+                steps = [after for before, after in CONFIG.traits.conversion_steps if before == state]
+                others = [column for column in range(9) if [*states, END][column] not in steps]
+                assert np.allclose(
+                    matrix[row, others] * base[row, others].sum(),
+                    base[row, others] * matrix[row, others].sum(),
+                )
+                for column in (states.index(step) for step in steps):
+                    odds = matrix[row, column] / (1 - matrix[row, column])
+                    assert odds == pytest.approx(ratio * base[row, column] / (1 - base[row, column]))
+
+
+def test_what_converts_is_what_was_expected(log):
+    """Of sessions' first events: sums of outlooks are off by as much as chance has it."""
+    goal = pl.col("event_name") == "purchase"
+    events = with_traits(log).with_columns(
+        converts=goal.cast(pl.Int64).cum_sum(reverse=True).over("session_id") - goal.cast(pl.Int64) > 0
+    )
+    firsts = events.group_by("session_id", maintain_order=True).first()
+    z = []
+    for by in (["persona", "plan"], ["event_name"], ["country", "plan"]):
+        for _, group in firsts.group_by(by):
+            p = group["p_converts"].to_numpy()
+            if (p * (1 - p)).sum() > 5:
+                z.append((group["converts"].sum() - p.sum()) / np.sqrt((p * (1 - p)).sum()))
+    assert len(z) >= 12 and np.abs(z).max() < 3.5
+    assert 0.3 < np.mean(np.square(z)) < 2.2
+    # By hand: one way out of two to the goal, and back to the start else: h = 1/2 + 1/4 h.
+    loop = np.array([[0.0, 0.5, 0.25, 0.25], [0, 0, 0, 1.0], [1.0, 0, 0, 0]])
+    assert conversion_probabilities(loop, 1) == pytest.approx([2 / 3, 0, 2 / 3])
+
+
+def test_the_effect_of_the_plan_is_that_of_a_log_in_which_all_are_members_or_none():
+    """Simulated: the same many users, once all of them free and once all members."""
+    traits, rates = CONFIG.traits, {}
+    for plan, probability in (("free", 0.0), ("member", 1.0)):
+        countries = {n: replace(one, member_probability=probability) for n, one in traits.countries.items()}
+        config = replace(CONFIG, users=4_000, traits=replace(traits, countries=countries))
+        made = simulate_clickstream(config, seed=5)
+        sessions = made.events.group_by("session_id").agg((pl.col("event_name") == "purchase").any())
+        rates[plan] = sessions["event_name"].mean()
+        [planted] = made.effects.filter(pl.col("effect") == "plan_average_effect")["size"]
+    assert rates["member"] - rates["free"] == pytest.approx(planted, abs=0.01)
+
+
+def test_the_naive_difference_is_far_from_the_effect(log):
+    sizes = dict(log.effects.select("effect", "size").iter_rows())
+    assert sizes["plan_log_odds"] == pytest.approx(np.log(2))
+    assert 1.4 < sizes["plan_naive_difference"] / sizes["plan_average_effect"] < 3
+    sessions = (
+        with_traits(log)
+        .group_by("session_id")
+        .agg(pl.col("plan").first(), converts=(pl.col("event_name") == "purchase").any())
+    )
+    rates = dict(sessions.group_by("plan").agg(pl.col("converts").mean()).iter_rows())
+    assert rates["member"] - rates["free"] == pytest.approx(sizes["plan_naive_difference"], abs=0.02)
 
 
 def test_personas_have_their_shares(log):
@@ -125,7 +221,9 @@ def test_it_is_made_when_there_is_no_log_and_never_beside_one(ingest, write):
         "select column_name from duckdb_columns() where table_name = 'events' and schema_name = 'raw'"
     )
     assert not any("persona" in name for (name,) in columns)
-    assert query("select distinct json_keys(properties) from raw.events") == [(["channel", "device"],)]
+    keys = ["channel", "country", "device", "plan"]
+    assert query("select distinct json_keys(properties) from raw.events") == [(keys,)]
+    assert query("select count(*) from truth.conversion_outlooks") == query("select count(*) from raw.events")
 
 
 def test_a_log_of_the_users_own_needs_no_stand_in(ingest, write):
@@ -147,6 +245,23 @@ def test_a_new_one_takes_the_place_of_the_old_one_and_of_nothing_else(ingest, wr
     ]
     assert query("select count(*) from truth.personas") == [(40,)]
     assert query("select max(days_since_first) from truth.retention") == [(29,)]
+    assert query("select count(*), count(distinct effect) from truth.effects") == [(11, 11)]
+
+
+def test_each_simulator_keeps_its_effects(ingest, write):
+    simulated = ("simulate", "--viewers", "20", "--days", "20")
+    ingest("anime", write("release.jsonl", json_lines(*map(anime_entry, range(1, 20)))))
+    ingest(*simulated)
+    ingest("clickstream", "--users", "20")
+    by_source = "select source, count(*) > 5 from truth.effects group by source order by source"
+    both = [("clickstream", True), ("viewing", True)]
+    assert query(by_source) == both
+    ingest(*simulated, "--seed", "7")
+    ingest("clickstream", "--users", "21")
+    assert query(by_source) == both
+    assert query("select count(*) from truth.effects where source = 'clickstream'") == [(11,)]
+    ingest("remove", "viewing")
+    assert query(by_source) == both[:1]
 
 
 @pytest.mark.parametrize("option", ["--users", "--days"])

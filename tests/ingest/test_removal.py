@@ -177,7 +177,7 @@ def test_nothing_is_removed_of_no_warehouse(ingest_fails, warehouse: Path) -> No
 def test_a_removal_that_is_interrupted_did_not_happen(loaded, monkeypatch) -> None:
     before = contents()
     # The viewing log goes last, after the catalogue.
-    monkeypatch.setattr("ingest.landing.removal.VIEWING_TABLES", ["raw.viewing_events", "raw.no_such_table"])
+    monkeypatch.setattr("ingest.landing.viewing.TABLES", ["raw.viewing_events", "raw.no_such_table"])
     with pytest.raises(duckdb.CatalogException):
         main(["remove", "anime"])
     assert contents() == before

@@ -2,11 +2,13 @@
 
 The statistical model (its parameters: config.toml). For user u, all draws independent:
 
-- persona_u by share; channel_u by the persona's shares; favourite device by share.
+- persona_u by share; channel_u by the persona's shares; favourite device by share; country_u by share,
+  plan_u by the country's probability.
 - The first session begins at a Beta-distributed position in the log. After each session the user comes back
   with the persona's probability, after a rest plus a lognormal gap from the session before; a session that
   would begin after the log's end, and all after it, do not happen. A session once begun is always whole.
-- A session is a Markov chain with the persona's matrix, from (start) to (end), lognormal seconds apart.
+- A session is a Markov chain from (start) to (end), lognormal seconds apart, with the persona's matrix, in
+  which country and plan multiply the odds of the steps towards a purchase (traits.py).
 - Each view_item draws an item by Zipf-Mandelbrot; a cart, checkout or purchase is of the item viewed last.
 """
 
@@ -19,6 +21,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from ingest.making.clickstream.traits import (
+    PLANS,
+    Country,
+    TraitConfig,
+    Traits,
+    conversion_probabilities,
+    draw_traits,
+    plant,
+    trait_effects,
+)
 
 CONFIG_FILE = Path(__file__).with_name("config.toml")
 START, END = "(start)", "(end)"
@@ -61,6 +74,7 @@ class ClickstreamConfig:
     devices: list[str]
     device_shares: list[float]
     favourite_share: float
+    traits: TraitConfig
     personas: dict[str, Persona]
 
 
@@ -72,6 +86,8 @@ class Clickstream:
     personas: pl.DataFrame
     transitions: pl.DataFrame
     retention: pl.DataFrame
+    effects: pl.DataFrame
+    outlooks: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -85,12 +101,15 @@ class _Sessions:
 
 @dataclass(frozen=True)
 class _Walks:
-    """What is drawn of users and their events. `persona` has an entry a user; the last four, one an event.
+    """What is drawn: `persona` and `traits` have an entry a user; the last four, one an event.
 
-    `session` is a place in `sessions`; `at` is in milliseconds since the log's start.
+    `matrices` are those of traits.plant. `session` is a place in `sessions`; `at` is in milliseconds since
+    the log's start.
     """
 
     persona: Ints
+    traits: Traits
+    matrices: Floats
     sessions: _Sessions
     session: Ints
     step: Ints
@@ -103,7 +122,9 @@ def load_config() -> ClickstreamConfig:
     """Read config.toml; a key too many or too few is a TypeError that names it."""
     values = tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
     personas = {name: Persona(**persona) for name, persona in values.pop("personas").items()}
-    return ClickstreamConfig(**values, personas=personas)
+    traits = values.pop("traits")
+    countries = {name: Country(**country) for name, country in traits.pop("countries").items()}
+    return ClickstreamConfig(**values, personas=personas, traits=TraitConfig(**traits, countries=countries))
 
 
 def simulate_clickstream(config: ClickstreamConfig, seed: int) -> Clickstream:
@@ -121,15 +142,20 @@ def simulate_clickstream(config: ClickstreamConfig, seed: int) -> Clickstream:
         "event": walks.event,
         "at": walks.at,
         "channel": channel[user],
+        "country": walks.traits.country[user],
+        "plan": walks.traits.plan[user],
         "device": _devices(config, random, sessions)[walks.session],
         "item": _choose_items(config, random, len(user)),
     }
     names = pl.DataFrame({"user_id": [f"u{number:05d}" for number in range(config.users)]})
+    events, outlooks = _log(config, pl.DataFrame(columns | {"p_converts": _outlooks(config, walks)}))
     return Clickstream(
-        events=_log(config, pl.DataFrame(columns)),
+        events=events,
         personas=names.with_columns(persona=pl.Series([list(config.personas)[one] for one in walks.persona])),
-        transitions=_transitions(config),
+        transitions=_transitions(config, walks),
         retention=_retention(config, np.random.default_rng([seed, 1])),
+        effects=_effects(config, walks),
+        outlooks=outlooks,
     )
 
 
@@ -138,10 +164,18 @@ def _walks(config: ClickstreamConfig, random: np.random.Generator) -> _Walks:
     personas = list(config.personas.values())
     persona = random.choice(len(personas), config.users, p=[one.share for one in personas])
     sessions = _sessions(config, random, persona)
-    matrices = np.stack([_matrix(config, one) for one in personas])
-    session, step, event = _walk(random, matrices, persona[sessions.user])
+    traits = draw_traits(config.traits, random, config.users)
+    matrices = plant(config.traits, np.stack([_matrix(config, one) for one in personas]), config.events)
+    group = _groups(matrices, persona, traits)[sessions.user]
+    session, step, event = _walk(random, matrices.reshape(-1, *matrices.shape[3:]), group)
     begins = sessions.begins[session] + _seconds_in_session(config, random, step)
-    return _Walks(persona, sessions, session, step, event, np.floor(begins * 1_000).astype(np.int64))
+    at = np.floor(begins * 1_000).astype(np.int64)
+    return _Walks(persona, traits, matrices, sessions, session, step, event, at)
+
+
+def _groups(matrices: Floats, persona: Ints, traits: Traits) -> Ints:
+    """Which of the matrices, one after the other, each user walks by."""
+    return np.ravel_multi_index((persona, traits.country, traits.plan), matrices.shape[:3])
 
 
 def _retention(config: ClickstreamConfig, random: np.random.Generator) -> pl.DataFrame:
@@ -185,16 +219,16 @@ def _sessions(config: ClickstreamConfig, random: np.random.Generator, persona: I
     return _Sessions(users[order], numbers[order], times[order])
 
 
-def _walk(random: np.random.Generator, matrices: Floats, persona: Ints) -> tuple[Ints, Ints, Ints]:
+def _walk(random: np.random.Generator, matrices: Floats, group: Ints) -> tuple[Ints, Ints, Ints]:
     """All sessions step by step until each has ended: session, step from 0, and event, in this order.
 
     States are (start), the events, (end); an event's number is its state less one.
     """
     end = matrices.shape[2] - 1
-    session, state = np.arange(len(persona)), np.zeros(len(persona), np.int64)
+    session, state = np.arange(len(group)), np.zeros(len(group), np.int64)
     steps: list[tuple[Ints, Ints, Ints]] = []
     while True:
-        state = _choose(random, matrices[persona[session]], state)
+        state = _choose(random, matrices[group[session]], state)
         session, state = session[state != end], state[state != end]
         if not len(session):
             break
@@ -233,8 +267,8 @@ def _choose_items(config: ClickstreamConfig, random: np.random.Generator, count:
     return random.choice(config.items, count, p=weights / weights.sum()) + 1
 
 
-def _log(config: ClickstreamConfig, drawn: pl.DataFrame) -> pl.DataFrame:
-    """What was drawn, as the columns of raw.events."""
+def _log(config: ClickstreamConfig, drawn: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What was drawn, as the columns of raw.events, and as those of truth.conversion_outlooks."""
     event = pl.lit(pl.Series(config.events)).gather(pl.col("event"))
     session = ["user", "session_number"]
     viewed = pl.when(event == "view_item").then(pl.col("item")).forward_fill().over(session, order_by="step")
@@ -242,20 +276,24 @@ def _log(config: ClickstreamConfig, drawn: pl.DataFrame) -> pl.DataFrame:
         event_name=event,
         item=pl.when(event.is_in(ITEM_EVENTS)).then(viewed),
         channel=pl.lit(pl.Series(config.channels)).gather(pl.col("channel")),
+        country=pl.lit(pl.Series(list(config.traits.countries))).gather(pl.col("country")),
+        plan=pl.lit(pl.Series(PLANS)).gather(pl.col("plan")),
         device=pl.lit(pl.Series(config.devices)).gather(pl.col("device")),
     ).sort("at", "user", "step")
     user_id = pl.format("u{}", pl.col("user").cast(pl.String).str.zfill(5))
     number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
-    return named.select(
-        event_id=pl.format("e{}", number.cast(pl.String).str.zfill(7)),
+    event_id = pl.format("e{}", number.cast(pl.String).str.zfill(7))
+    events = named.select(
+        event_id=event_id,
         user_id=user_id,
         session_id=pl.format("{}-{}", user_id, pl.col("session_number")),
         event_name="event_name",
         item_id=pl.format("item-{}", pl.col("item").cast(pl.String).str.zfill(3)),
         occurred_at=pl.lit(config.start).cast(pl.Datetime("us")) + pl.duration(milliseconds="at"),
-        properties=pl.struct("channel", "device").struct.json_encode(),
+        properties=pl.struct("channel", "country", "device", "plan").struct.json_encode(),
         _row_number=number,
     )
+    return events, named.select("p_converts", event_id=event_id)
 
 
 def _matrix(config: ClickstreamConfig, persona: Persona) -> Floats:
@@ -267,13 +305,42 @@ def _matrix(config: ClickstreamConfig, persona: Persona) -> Floats:
     return matrix
 
 
-def _transitions(config: ClickstreamConfig) -> pl.DataFrame:
+def _transitions(config: ClickstreamConfig, walks: _Walks) -> pl.DataFrame:
+    """Each persona's matrix: the mean of those its users walk by, by how often the log leaves a state."""
+    personas, matrices = len(config.personas), walks.matrices
     states = [START, *config.events, END]
+    group = _groups(matrices, walks.persona, walks.traits)[walks.sessions.user]
+    counted = np.zeros((matrices[..., 0, 0].size, len(states) - 1))
+    np.add.at(counted, (group, 0), 1)
+    np.add.at(counted, (group[walks.session], walks.event + 1), 1)
+    # What the log never leaves has a mean, too, of all matrices alike.
+    weights = counted.reshape(personas, -1, len(states) - 1, 1) + np.finfo(float).tiny
+    each = matrices.reshape(personas, -1, *matrices.shape[3:])
+    means = (weights * each).sum(axis=1) / weights.sum(axis=1)
     rows = [
-        (name, before, after, _matrix(config, persona)[row, column])
-        for name, persona in config.personas.items()
+        (name, before, after, means[place, row, column])
+        for place, name in enumerate(config.personas)
         for row, before in enumerate(states[:-1])
         for column, after in enumerate(states)
         if after != START
     ]
     return pl.DataFrame(rows, schema=["persona", "from_event", "to_event", "probability"], orient="row")
+
+
+def _conversion(config: ClickstreamConfig, walks: _Walks) -> Floats:
+    """By persona, country, plan and state: the probability that the goal comes later in the session."""
+    return conversion_probabilities(walks.matrices, config.events.index(config.traits.goal) + 1)
+
+
+def _outlooks(config: ClickstreamConfig, walks: _Walks) -> Floats:
+    """One entry an event: the probability that the goal comes after it in its session."""
+    user = walks.sessions.user[walks.session]
+    group = _groups(walks.matrices, walks.persona, walks.traits)[user]
+    by_group = _conversion(config, walks).reshape(-1, len(config.events) + 1)
+    return by_group[group, walks.event + 1]
+
+
+def _effects(config: ClickstreamConfig, walks: _Walks) -> pl.DataFrame:
+    user = walks.sessions.user
+    traits = Traits(walks.traits.country[user], walks.traits.plan[user])
+    return trait_effects(config.traits, _conversion(config, walks)[..., 0], walks.persona[user], traits)

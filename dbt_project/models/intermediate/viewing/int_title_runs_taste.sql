@@ -6,81 +6,158 @@ tags as (
     select * from {{ ref('bridge_anime_tags') }}
 ),
 
+counted_tags as (
+    select
+        tag,
+        count(*) as titles_count
+    from tags
+    group by tag
+),
+
+-- Taste is told by what many titles share: of a tag on a few, a viewer's picks say next to nothing.
+common_tags as (
+    select tag
+    from counted_tags
+    qualify row_number() over (order by titles_count desc, tag asc) <= {{ var('taste_tags_limit') }}
+),
+
+title_tags as (
+    select
+        tags.anime_id,
+        tags.tag
+    from tags
+    inner join common_tags on tags.tag = common_tags.tag
+),
+
 -- A title is known to be picked when its first view has ended; of two begun earlier one may still be on.
-numbered as (
+picks as (
     select
         user_id,
         anime_id,
         first_ended_at,
-        cast(first_ended_at as date) as picked_date,
-        count(*) over picked_before as earlier_runs_count,
-        max(first_ended_at) over picked_before as latest_seen_at
+        cast(first_ended_at as date) as picked_date
     from runs
-    window picked_before as (
-        partition by user_id
+),
+
+-- What everybody had picked by the midnight before.
+daily_picks as (
+    select
+        picked_date,
+        count(*) as picks_count
+    from picks
+    group by picked_date
+),
+
+daily_tags as (
+    select
+        picks.picked_date,
+        title_tags.tag,
+        count(*) as picks_count
+    from picks
+    inner join title_tags on picks.anime_id = title_tags.anime_id
+    group by picks.picked_date, title_tags.tag
+),
+
+-- As if one more of four had the tag: shares stay off 0, and the first days near what a common tag has.
+tag_shares as (
+    select
+        daily_picks.picked_date,
+        common_tags.tag,
+        (coalesce(sum(daily_tags.picks_count) over tag_so_far, 0) + cast(1 as double))
+        / (coalesce(sum(daily_picks.picks_count) over tag_so_far, 0) + 4) as tag_share
+    from daily_picks
+    cross join common_tags
+    left join daily_tags
+        on daily_picks.picked_date = daily_tags.picked_date and common_tags.tag = daily_tags.tag
+    window tag_so_far as (
+        partition by common_tags.tag
+        order by daily_picks.picked_date asc
+        rows between unbounded preceding and 1 preceding
+    )
+),
+
+-- A pick speaks for a tag by how much likelier the tag makes it: a rare tag more than one that most titles have.
+lifts as (
+    select
+        picks.user_id,
+        picks.anime_id,
+        picks.first_ended_at,
+        title_tags.tag,
+        1 / ({{ var('taste_tags_limit') }} * tag_shares.tag_share) as lift
+    from picks
+    inner join title_tags on picks.anime_id = title_tags.anime_id
+    inner join tag_shares on picks.picked_date = tag_shares.picked_date and title_tags.tag = tag_shares.tag
+),
+
+-- The chance that the title was picked for this tag, against its others and no tag at all.
+run_tags as (
+    select
+        user_id,
+        anime_id,
+        first_ended_at,
+        tag,
+        lift / ({{ settled('sum(lift) over (partition by user_id, anime_id)') }} + 1) as tag_weight
+    from lifts
+),
+
+run_tags_so_far as (
+    select
+        user_id,
+        anime_id,
+        {{ settled('sum(tag_weight) over tag_so_far') }} as earlier_tag_weight
+    from run_tags
+    window tag_so_far as (
+        partition by user_id, tag
         order by first_ended_at asc, anime_id asc
         rows between unbounded preceding and 1 preceding
     )
 ),
 
-run_tags as (
+of_title as (
     select
-        numbered.*,
-        tags.tag,
-        row_number() over (
-            partition by numbered.user_id, tags.tag
-            order by numbered.first_ended_at asc, numbered.anime_id asc
-        ) - 1 as earlier_with_tag_count
-    from numbered
-    inner join tags on numbered.anime_id = tags.anime_id
+        user_id,
+        anime_id,
+        count(*) as tags_count,
+        {{ settled('sum(coalesce(earlier_tag_weight, 0))') }} as earlier_weight_of_title
+    from run_tags_so_far
+    group by user_id, anime_id
 ),
 
--- What everybody had picked by the midnight before.
-daily_runs as (
+weights as (
     select
-        picked_date,
-        count(*) as runs_count
-    from numbered
-    group by picked_date
-),
-
-runs_before as (
-    select
-        picked_date,
-        sum(runs_count) over (order by picked_date asc rows between unbounded preceding and 1 preceding)
-            as earlier_runs_count
-    from daily_runs
-),
-
-daily_tags as (
-    select
-        tag,
-        picked_date,
-        count(*) as runs_count
+        user_id,
+        anime_id,
+        first_ended_at,
+        {{ settled('sum(tag_weight)') }} as tags_weight
     from run_tags
-    group by tag, picked_date
+    group by user_id, anime_id, first_ended_at
 ),
 
-tags_before as (
+weights_so_far as (
     select
-        tag,
-        picked_date,
-        coalesce(sum(runs_count) over (
-            partition by tag order by picked_date asc rows between unbounded preceding and 1 preceding
-        ), 0) as earlier_runs_count
-    from daily_tags
+        user_id,
+        anime_id,
+        coalesce({{ settled('sum(tags_weight) over viewer_so_far') }}, 0) as earlier_weight,
+        max(first_ended_at) over viewer_so_far as latest_seen_at
+    from weights
+    window viewer_so_far as (
+        partition by user_id
+        order by first_ended_at asc, anime_id asc
+        rows between unbounded preceding and 1 preceding
+    )
 )
 
--- What a viewer picks more than others do is their taste, as far as their history shows it.
+-- Shrunk towards a taste that is even over the tags, by the weight of a few picks.
 select
-    run_tags.user_id,
-    run_tags.anime_id,
-    {{ settled('avg(
-        run_tags.earlier_with_tag_count / nullif(run_tags.earlier_runs_count, 0)
-        - tags_before.earlier_runs_count / nullif(runs_before.earlier_runs_count, 0)
-    )') }} as taste_match,
-    max(run_tags.latest_seen_at) as latest_seen_at
-from run_tags
-inner join runs_before on run_tags.picked_date = runs_before.picked_date
-inner join tags_before on run_tags.tag = tags_before.tag and run_tags.picked_date = tags_before.picked_date
-group by run_tags.user_id, run_tags.anime_id
+    of_title.user_id,
+    of_title.anime_id,
+    {{ settled("
+        (
+            of_title.earlier_weight_of_title
+            + " ~ var('taste_prior_picks') ~ " * of_title.tags_count / cast(" ~ var('taste_tags_limit') ~ " as double)
+        ) / (weights_so_far.earlier_weight + " ~ var('taste_prior_picks') ~ ")
+    ") }} as taste_match,
+    weights_so_far.latest_seen_at
+from of_title
+inner join weights_so_far
+    on of_title.user_id = weights_so_far.user_id and of_title.anime_id = weights_so_far.anime_id

@@ -25,6 +25,10 @@ segments as (
     group by source, user_id
 )
 
+{%- set recency -%}
+    {{ days_between('windows.first_active_date', 'windows.last_active_date') }}
+{%- endset %}
+
 select
     concat_ws('-', churn.source, churn.user_id, cast(churn.as_of_date as string)) as user_as_of_id,
     churn.source,
@@ -32,6 +36,10 @@ select
     concat_ws('-', churn.source, churn.user_id) as user_key,
     churn.as_of_date,
     {{ reporting_day_start('churn.as_of_date') }} as as_of,
+    case
+        when churn.is_churned is not null
+            then {{ reporting_day_start('(churn.as_of_date + ' ~ var('churn_horizon_days') ~ ')') }}
+    end as label_known_at,
     churn.is_churned as label,
     splits.split,
     churn.days_since_last_active,
@@ -41,6 +49,11 @@ select
     cast(
         2 * bit_count(windows.history_28 & {{ 2 ** 14 - 1 }}) - bit_count(windows.history_28) as integer
     ) as active_days_trend,
+    windows.active_days_count,
+    cast({{ recency }} as integer) as recency_days,
+    {{ recency }} / nullif(windows.active_days_count - 1, 0) as mean_gap_days,
+    windows.longest_gap_days,
+    churn.days_since_last_active * (windows.active_days_count - 1) / nullif({{ recency }}, 0) as silence_per_mean_gap,
     windows.events_7_count,
     windows.events_28_count,
     windows.events_28_count / churn.active_days_28_count as events_per_active_day,
