@@ -13,3 +13,17 @@ case
     else 'embargo'
 end
 {%- endmacro %}
+
+{#
+    Part of the data that a user belongs to, all rows alike, by the MD5 of the key (text): the same on every engine and in
+    every log. {{ split_by_user('player_id') }}
+#}
+{% macro split_by_user(user) -%}
+{%- set validation_starts = [(var('train_share') * 2 ** 32) | round | int, 2 ** 32 - 1] | min -%}
+{%- set test_starts = [((var('train_share') + var('validation_share')) * 2 ** 32) | round | int, 2 ** 32 - 1] | min -%}
+case
+    when substr(md5({{ user }}), 1, 8) < '{{ '%08x' | format(validation_starts) }}' then 'train'
+    when substr(md5({{ user }}), 1, 8) < '{{ '%08x' | format(test_starts) }}' then 'validation'
+    else 'test'
+end
+{%- endmacro %}

@@ -182,7 +182,7 @@ def test_the_name_of_a_column_tells_its_type(built_warehouse: Path) -> None:
                 schema_name in ('staging', 'intermediate', 'marts')
                 and (
                     regexp_matches(column_name, '^(is|has)_') <> (data_type = 'BOOLEAN')
-                    and column_name <> 'label'
+                    and column_name not in ('label', 'proxy_label')
                     or regexp_matches(column_name, '_(count|number|rank)$')
                     and data_type not in ('INTEGER', 'BIGINT')
                     or regexp_matches(column_name, '_(rate|share)$') and data_type <> 'DOUBLE'

@@ -20,7 +20,14 @@ def test_the_published_file(
     file = shared_data / "steam-200k.csv"
     assert ingest(["steam", str(file)]) == 0
     run_dbt(
-        "build", folder, "--select", "staging.steam", "marts.steam", "--exclude", "resource_type:unit_test"
+        "build",
+        folder,
+        "--select",
+        "staging.steam",
+        "intermediate.steam",
+        "marts.steam",
+        "--exclude",
+        "resource_type:unit_test",
     )
 
     hours: dict[str, float] = defaultdict(float)
