@@ -60,7 +60,9 @@ def _run(runs: list[Run], task: Task, source: str) -> Run:
     for run in runs:
         if run.source == source:
             return run
-    raise UserError(f"there is no model of {task.name} for {source}: run `python -m ml.train --task {task.name}`")
+    raise UserError(
+        f"there is no model of {task.name} for {source}: run `python -m ml.train --task {task.name}`"
+    )
 
 
 def _told(model: LoadedModel, entity_id: str, row: Block, base_rate: float | None) -> list[str]:
@@ -68,6 +70,7 @@ def _told(model: LoadedModel, entity_id: str, row: Block, base_rate: float | Non
     explained = explain_rows(model.stored.model, to_frame(row), model.task.groups)
     start = explained["expected_log_odds"][0]
     total = start + explained["shap_value"].sum()
+    together = 1 / (1 + math.exp(-total))
     rate = "" if base_rate is None else f"; base rate of the training rows {base_rate:.3f}"
     return [
         f"{model.task.key} {entity_id} by run {model.run.run_id} ({model.run.source})",
@@ -75,7 +78,7 @@ def _told(model: LoadedModel, entity_id: str, row: Block, base_rate: float | Non
         "  because  log odds before calibration, feature by feature",
         f"           {start:+8.3f}  expected of the training rows",
         *_parts(explained),
-        f"           {total:+8.3f}  together, a probability of {1 / (1 + math.exp(-total)):.4f}; calibrated {score:.4f}",
+        f"           {total:+8.3f}  together: a probability of {together:.4f}, calibrated {score:.4f}",
     ]
 
 
