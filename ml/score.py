@@ -66,11 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     task = next(task for task in TASKS if task.name == options.task)
     with open_warehouse(read_only=True) as connection:
         models = _models(connection, task)
+    started = time.perf_counter()
     with open_warehouse() as connection, _transaction(connection):
-        for model in models:
-            _score(connection, model, options.as_of)
+        counts = [_score(connection, model, options.as_of) for model in models]
+    seconds = time.perf_counter() - started
+    for model, (scored_count, rows_count) in zip(models, counts, strict=True):
+        print(
+            f"{model.run.run_id} ({model.run.source})\n"
+            f"  scored   {scored_count:,} rows of {rows_count:,}; the others' scores are those of its training"
+        )
+    all_count = sum(scored_count for scored_count, _ in counts)
     print(
         f"  written  {warehouse_path()}: ml.scores, split '{SCORED}'\n"
+        f"  seconds  {seconds:.1f} ({all_count / seconds:,.0f} rows a second)\n"
         "next: `select entity_id, as_of, probability from ml.scores "
         f"where run_id = '{models[0].run.run_id}' and split = '{SCORED}'`"
     )
@@ -92,8 +100,8 @@ def _models(connection: duckdb.DuckDBPyConnection, task: Task) -> list[LoadedMod
     return [load_run(runs[source], task, warehouse_path().parent) for source in found]
 
 
-def _score(connection: duckdb.DuckDBPyConnection, model: LoadedModel, day: date | None) -> None:
-    started = time.perf_counter()
+def _score(connection: duckdb.DuckDBPyConnection, model: LoadedModel, day: date | None) -> tuple[int, int]:
+    """Write the scores of one model; return how many, and how many rows were asked for."""
     selection = _selection(model, day)
     rows_count = _check(connection, model, selection, day)
     keys = (
@@ -115,12 +123,7 @@ def _score(connection: duckdb.DuckDBPyConnection, model: LoadedModel, day: date 
             )
             connection.unregister("scored_rows")
             progress.update(batch.num_rows)
-    seconds = time.perf_counter() - started
-    print(
-        f"{model.run.run_id} ({model.run.source})\n"
-        f"  scored   {unseen_count:,} rows of {rows_count:,}; the others' scores are those of its training\n"
-        f"  seconds  {seconds:.1f} ({unseen_count / seconds:,.0f} rows a second)"
-    )
+    return unseen_count, rows_count
 
 
 def _selection(model: LoadedModel, day: date | None) -> Selection:
