@@ -28,12 +28,13 @@ from ml.features import studies_of
 from ml.tasks import TASKS, Task
 
 PROJECT = Path(__file__).parents[1]
-# Of each source, where its rows land, and when one was over.
+# Of each source, where its rows land, and when one was over; all others are event logs.
 LOGS = {
     "viewing": {"viewing_events": "started_at + to_seconds(watch_seconds)"},
     "movielens": {"movielens_ratings": "rated_at", "movielens_tags": "tagged_at"},
-    "events": {"events": "occurred_at"},
 }
+EVENT_LOG = {"events": "occurred_at"}
+WITHOUT_TIMES = "steam"
 DEFAULT_CUTS = 2
 # The last rows before a cut: those that a feature which looks ahead would look furthest past.
 ROWS_PER_CUT = 2000
@@ -76,12 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _is_trained(task: Task) -> bool:
     with open_warehouse(read_only=True) as connection:
         rows = connection.execute("select source from ml.model_runs where task = ?", [task.name]).fetchall()
-    return any(source in LOGS for (source,) in rows)
+    return any(source != WITHOUT_TIMES for (source,) in rows)
 
 
 def _audit(task: Task, cuts: int) -> list[Finding]:
     with open_warehouse(read_only=True) as connection:
-        sources = {study.source for study in studies_of(connection, task)} & LOGS.keys()
+        sources = {study.source for study in studies_of(connection, task)}
         moments = _moments(connection, task, cuts)
         rows = [_last_rows(connection, task, moment) for moment in moments]
     pairs = []
@@ -153,7 +154,7 @@ def _features_of_cut_log(task: Task, sources: set[str], moment: datetime, folder
     environment = os.environ | {"WAREHOUSE_PATH": str(path)}
     with closing(connect(path, CONFIG)) as connection:
         for source in sources:
-            for table, over_at in LOGS[source].items():
+            for table, over_at in LOGS.get(source, EVENT_LOG).items():
                 connection.execute(f"delete from raw.{table} where {over_at} > ?", [moment])
     model = task.feature_model.partition(".")[2]
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run", "--full-refresh"]

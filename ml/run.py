@@ -18,10 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from common.warehouse import warehouse_path
 from ml.calibration import method_of
+from ml.evaluation.attribution import shap_values
 from ml.evaluation.audit import audit
 from ml.evaluation.comparison import compare_with_last
+from ml.evaluation.curves import curves
+from ml.evaluation.drift import drift
 from ml.evaluation.importance import importances
 from ml.evaluation.metrics import DECISION_THRESHOLD, Values, compare_with, evaluate, interval
+from ml.evaluation.slices import slices
 from ml.features import LABELLED_SPLITS, FeatureTable
 from ml.fitting import FittedModel, fit_models
 from ml.pipelines import PARAMETERS
@@ -89,14 +93,18 @@ def _evaluated(
     table, probabilities = inputs.table, predicted[chosen.estimator]
     metrics = _metrics(table, chosen.estimator, predicted, inputs.ceiling, seed)
     importance = importances(chosen, table, seed)
-    drift = pl.DataFrame(schema={"comparison": str, "feature": str, "psi": float})
+    moved = drift(table, probabilities, seed)
     frames = {
         "metrics": pl.DataFrame([asdict(row) for row in metrics]),
         "scores": table.rows.select("entity_id", "as_of", "split", "label").with_columns(
             probability=pl.Series(probabilities)
         ),
         "feature_importance": importance,
-        "audits": audit(table, probabilities, metrics, importance, drift),
+        "shap_values": shap_values(chosen, table, seed),
+        "curves": curves(table, predicted | _best_possible(table, inputs.ceiling)),
+        "slices": slices(chosen.estimator, table, probabilities, seed),
+        "drift": moved,
+        "audits": audit(table, probabilities, metrics, importance, moved),
     }
     if inputs.last is not None and not inputs.last.is_empty():
         frames["run_comparisons"] = compare_with_last(table, probabilities, inputs.last, seed)
@@ -146,8 +154,7 @@ def _beside_ceiling(
     table: FeatureTable, predicted: dict[str, NDArray[np.float64]], ceiling: pl.DataFrame, seed: int
 ) -> list[Metric]:
     """The ceiling, and the distance of the estimators to it, on the test rows that it is known for."""
-    known = table.rows.select("entity_id").join(ceiling, on="entity_id", how="left", maintain_order="left")
-    best = known["probability"].fill_null(np.nan).to_numpy()
+    best = _best_possible(table, ceiling)["ceiling"]
     test = table.labelled("test")
     rows = test[~np.isnan(best[test])]
     on_rows = {name: values[rows] for name, values in predicted.items()} | {"ceiling": best[rows]}
@@ -157,6 +164,16 @@ def _beside_ceiling(
         Metric("ceiling", "test", "rows_count", float(len(rows))),
         *_rows(compare_with("ceiling", evaluated), "test"),
     ]
+
+
+def _best_possible(table: FeatureTable, ceiling: pl.DataFrame | None) -> dict[str, NDArray[np.float64]]:
+    """What is known of the best possible: (n,) probabilities of the table's rows, NaN where unknown."""
+    best = {} if table.oracle is None else {"oracle": table.oracle}
+    if ceiling is not None:
+        entities = table.rows.select("entity_id")
+        known = entities.join(ceiling, on="entity_id", how="left", maintain_order="left")
+        best["ceiling"] = known["probability"].fill_null(np.nan).to_numpy()
+    return best
 
 
 def _rows(evaluated: dict[str, Values], split: str) -> list[Metric]:

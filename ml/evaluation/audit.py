@@ -17,6 +17,7 @@ CIRCULAR_ACCURACY = 0.999
 # All features together: no outcome is known this surely beforehand.
 CIRCULAR_ROC_AUC = 0.9999
 CONCENTRATED_SHARE = 0.8
+STRONG_ROC_AUC = 0.9
 # Population stability index from which a distribution counts as another one (Siddiqi 2006, Credit Risk
 # Scorecards).
 SHIFTED_PSI = 0.25
@@ -62,7 +63,7 @@ def audit(
         *_against_the_possible(metrics),
         *_single_features(table),
         _all_features(table, probabilities),
-        _concentration(importance),
+        _concentration(table, importance),
         *_shifts(table, drift),
         _split(table),
     ]
@@ -144,19 +145,21 @@ def _all_features(table: FeatureTable, probabilities: NDArray[np.float64]) -> Fi
     return Finding("all_features", "(all)", "ok", detail, roc_auc, threshold=CIRCULAR_ROC_AUC)
 
 
-def _concentration(importance: pl.DataFrame) -> Finding:
-    """The share of the first feature in all that shuffling costs."""
+def _concentration(table: FeatureTable, importance: pl.DataFrame) -> Finding:
+    """The share of the first feature in all that shuffling costs. A feature that a weak model leans on alone
+    may be all that there is to know; one that ranks the label well by itself deserves a question."""
     falls = importance.with_columns(pl.col("importance_mean").clip(lower_bound=0)).sort(
         "importance_mean", descending=True
     )
     first, total = falls["feature"][0], falls["importance_mean"].sum()
     share = falls["importance_mean"][0] / total if total else math.nan
-    is_concentrated = share > CONCENTRATED_SHARE
-    detail = f"{first} has the largest share of the importance"
-    if is_concentrated:
+    rows = table.labelled("test")
+    roc_auc, _ = _separation(single_feature_scores(table, first)[rows], table.labels[rows], -np.inf)
+    if share > CONCENTRATED_SHARE and roc_auc >= STRONG_ROC_AUC:
         detail = f"the model leans on {first} alone: ask whether it is known before the outcome"
-    verdict = "concentrated" if is_concentrated else "ok"
-    return Finding("importance", first, verdict, detail, share, threshold=CONCENTRATED_SHARE)
+        return Finding("importance", first, "concentrated", detail, share, threshold=CONCENTRATED_SHARE)
+    detail = f"{first} has {share:.0%} of the importance, and alone a ROC AUC of {roc_auc:.2f}"
+    return Finding("importance", first, "ok", detail, share, threshold=CONCENTRATED_SHARE)
 
 
 def _shifts(table: FeatureTable, drift: pl.DataFrame) -> list[Finding]:
@@ -166,7 +169,7 @@ def _shifts(table: FeatureTable, drift: pl.DataFrame) -> list[Finding]:
     """
     compared = drift.filter(
         (pl.col("comparison") == "train_to_test")
-        & ~pl.col("feature").is_in([*table.task.growing, *table.unused])
+        & ~pl.col("feature").is_in([*table.task.growing, *table.unused, "score"])
     ).sort("psi", "feature", descending=[True, False], nulls_last=True)
     findings = [
         Finding(

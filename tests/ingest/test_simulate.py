@@ -568,3 +568,55 @@ def test_a_catalogue_that_cannot_be_watched_is_refused_in_one_line(
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_tag_shares_are_those_of_the_weights_that_choices_follow(log: Log) -> None:
+    """From the popularity of titles, which mixes choices from all titles and from those with each tag."""
+    shares = log.effects.filter(pl.col("effect").str.starts_with("choice_tag_"))
+    order = [name.removeprefix("choice_tag_") for name in shares["effect"]]
+    assert "order of truth.viewers.taste: " + ", ".join(order) == (
+        log.effects.filter(pl.col("effect") == "taste_order")["description"].item()
+    )
+    titles = log.titles.join(log.catalogue, on="anime_id")
+    has_tag = titles.select(pl.col("tags").list.contains(tag).alias(tag) for tag in order).to_numpy()
+    led = log.effect("choice_taste")
+    pull = 1 - led + led * (has_tag / shares["size"].to_numpy()).mean(axis=1)
+    weights = titles["popularity"].to_numpy() / pull
+    assert weights.sum() == pytest.approx(1, abs=1e-6)
+    assert weights @ has_tag == pytest.approx(shares["size"].to_numpy(), abs=1e-6)
+
+
+def test_quality_is_standardised_by_its_planted_mean_and_spread(log: Log) -> None:
+    """So that what the score doesn't show is noise of mean 0 and of the hidden share of the variance."""
+    titles = log.titles.join(log.catalogue, on="anime_id").drop_nulls("score_arithmetic_mean")
+    scores = titles["score_arithmetic_mean"]
+    visible = log.effect("quality_visible")
+    quality = titles["quality"] * log.effect("quality_spread") + log.effect("quality_mean")
+    hidden = quality - visible**0.5 * (scores - scores.mean()) / scores.std(ddof=0)
+    assert abs(hidden.mean()) < 4 * (1 - visible) ** 0.5 / titles.height**0.5
+    assert hidden.var() == pytest.approx(1 - visible, rel=4 * (2 / titles.height) ** 0.5)
+
+
+def test_every_number_of_the_parameters_is_planted(log: Log) -> None:
+    """Whoever has the log and its effects can work out every probability."""
+    config, planted = load_config(), set(log.effects["size"])
+    unneeded = {
+        "channels": {"names", "shares"},
+        "viewers": {"signup_alpha", "signup_beta"},
+        "starts": {"first_delay_days"},
+    }
+    for section in (
+        "continuation",
+        "completion",
+        "leaving",
+        "gaps",
+        "rhythm",
+        "viewers",
+        "starts",
+        "channels",
+    ):
+        for name, value in vars(getattr(config, section)).items():
+            if name in unneeded.get(section, ()):
+                continue
+            for size in value if isinstance(value, list) else [value]:
+                assert size in planted or -size in planted, (section, name)

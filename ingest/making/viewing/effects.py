@@ -13,6 +13,8 @@ def planted_effects(config: Config, titles: Titles) -> list[Effect]:
         *_completion(config),
         *_viewers(config),
         *_gaps_and_choices(config),
+        *_traits(config, titles),
+        *_rhythm(config),
         (
             "taste_order",
             float(len(titles.tags)),
@@ -60,6 +62,12 @@ def _continuation(config: Config) -> list[Effect]:
             f"{logit} per 1",
             f"completion of this episode, around {effects.completion_centre}",
         ),
+        (
+            "continue_completion_centre",
+            effects.completion_centre,
+            "completion",
+            "where the effect of completion is nil",
+        ),
         ("continue_weekend", effects.weekend, logit, "episode watched on a Saturday or Sunday (UTC)"),
     ]
 
@@ -76,6 +84,12 @@ def _completion(config: Config) -> list[Effect]:
             "viewer's engagement",
         ),
         ("completion_quality", effects.per_sd_quality, f"{unit} per unit of quality", "title's quality"),
+        (
+            "completion_precision",
+            effects.precision,
+            "alpha + beta",
+            "of the Beta distribution of a completion",
+        ),
     ]
 
 
@@ -123,5 +137,54 @@ def _gaps_and_choices(config: Config) -> list[Effect]:
             config.devices.favourite_share,
             "share",
             "views that keep to the favourite device",
+        ),
+    ]
+
+
+def _traits(config: Config, titles: Titles) -> list[Effect]:
+    """How the latent traits are distributed: what is known of them before anything is watched."""
+    viewers = config.viewers
+    return [
+        ("engagement_alpha", viewers.engagement_alpha, "", "alpha of the Beta distribution of engagement"),
+        ("engagement_beta", viewers.engagement_beta, "", "beta of the Beta distribution of engagement"),
+        (
+            "taste_tags",
+            viewers.taste_tags,
+            "tags",
+            "of a taste; where the catalogue has fewer, any title",
+        ),
+        ("taste_concentration", viewers.taste_concentration, "", "of the symmetric Dirichlet of tastes"),
+        (
+            "quality_mean",
+            titles.quality_mean,
+            "unstandardised",
+            "what is taken off quality, as choices weigh it",
+        ),
+        ("quality_spread", titles.quality_spread, "unstandardised", "and what it is divided by then"),
+        ("match_mean", titles.mean_match, "share of taste", "taste match expected of a choice"),
+        *(
+            (f"choice_tag_{tag}", float(share), "share of weight", f"titles tagged {tag}, among all titles")
+            for tag, share in zip(titles.tags, titles.tag_shares[: len(titles.tags)], strict=True)
+        ),
+    ]
+
+
+def _rhythm(config: Config) -> list[Effect]:
+    """When things are watched."""
+    gaps, rhythm = config.gaps, config.rhythm
+    return [
+        ("gap_pause_minimum", gaps.pause_minimum_seconds, "seconds", "shortest pause of a binge"),
+        ("gap_pause_mean", gaps.pause_mean_seconds, "seconds", "mean of what a pause lasts beyond that"),
+        *(
+            (f"gap_day_{days}", weight, "weight", f"next episodes {days} days on, unless in a binge")
+            for days, weight in enumerate(gaps.day_weights, start=1)
+        ),
+        *(
+            (f"rhythm_hour_{hour}", weight, "weight", f"views started from {hour}:00 UTC")
+            for hour, weight in enumerate(rhythm.hours)
+        ),
+        *(
+            (f"rhythm_weekday_{day}", weight, "weight", f"views on weekday {day} (1 = Monday)")
+            for day, weight in enumerate(rhythm.weekdays, start=1)
         ),
     ]

@@ -25,9 +25,12 @@ class Titles:
     episodes: NDArray[np.int32]
     episode_seconds: NDArray[np.int32]
     quality: NDArray[np.float64]
+    quality_mean: float  # of the choices of titles with more than one episode, before it was standardised
+    quality_spread: float
     popularity: NDArray[np.float64]  # share of choices over all viewers, sums to 1
     tags: list[str]  # in the order of a viewer's taste
     tag_masks: NDArray[np.uint8]  # n x k: all bits where the title has the tag
+    tag_shares: NDArray[np.float64]  # of the weight of all titles, that of those with each tag
     mean_match: float  # taste match expected of a choice
     logit_steps: NDArray[np.int32]  # of quality
     completion_steps: NDArray[np.int32]
@@ -68,15 +71,20 @@ def make_titles(catalogue: pl.DataFrame, config: Config) -> Titles:
     lists = _choice_lists(weights, has_tag)
     popularity = _shares_of_choices(lists, config.titles.taste_share)
     episodes = watchable["episodes"].to_numpy().astype(np.int32)
-    quality = _quality(scores, keys, popularity * (episodes > 1), config.titles.visible_share)
+    quality = _quality(scores, keys, config.titles.visible_share)
+    quality_mean, quality_spread = _moments(quality, popularity * (episodes > 1))
+    quality = np.round((quality - quality_mean) / quality_spread, 6)
     return Titles(
         anime_ids=watchable["anime_id"],
         episodes=episodes,
         episode_seconds=_episode_seconds(watchable, config.titles),
         quality=quality,
+        quality_mean=quality_mean,
+        quality_spread=quality_spread,
         popularity=popularity,
         tags=tags,
         tag_masks=np.where(has_tag, 0xFF, 0).astype(np.uint8),
+        tag_shares=np.round(lists[-1] @ has_tag, 9),
         mean_match=_mean_match(lists, has_tag, config),
         logit_steps=steps(config.continuation.per_sd_quality * quality).astype(np.int32),
         completion_steps=steps(config.completion.per_sd_quality * quality).astype(np.int32),
@@ -174,20 +182,21 @@ def _shares_of_choices(lists: NDArray[np.float64], taste_share: float) -> NDArra
 
 
 def _quality(
-    scores: NDArray[np.float64], keys: NDArray[np.uint64], weights: NDArray[np.float64], visible_share: float
+    scores: NDArray[np.float64], keys: NDArray[np.uint64], visible_share: float
 ) -> NDArray[np.float64]:
-    """Quality: a part that the score shows and a part that it doesn't.
-
-    Standardised over the choices of titles with more than one episode (`weights`), so that one unit is one
-    standard deviation of what viewers meet.
-    """
+    """Quality, not standardised yet: a part that the score shows and a part that it doesn't."""
     visible = np.where(np.isnan(scores), _normals(keys, 2), scores)
-    quality = np.sqrt(visible_share) * visible + np.sqrt(1 - visible_share) * _normals(keys, 3)
+    return np.sqrt(visible_share) * visible + np.sqrt(1 - visible_share) * _normals(keys, 3)
+
+
+def _moments(quality: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and spread of quality over the choices of titles with more than one episode (`weights`), so that
+    one unit of what is standardised by them is one standard deviation of what viewers meet."""
     if weights.sum() == 0:
-        return np.round(quality, 6)
+        return 0.0, 1.0
     mean = np.average(quality, weights=weights)
     spread = np.sqrt(np.average((quality - mean) ** 2, weights=weights))
-    return np.round((quality - mean) / spread if spread > 0 else quality - mean, 6)
+    return float(mean), float(spread) if spread > 0 else 1.0
 
 
 def _mean_match(lists: NDArray[np.float64], has_tag: NDArray[np.int32], config: Config) -> float:

@@ -1,4 +1,4 @@
-{#- Ratings after which one counts half; of those before the last 99, which are not looked at, less than a thousandth. -#}
+{#- Ratings after which one counts half. Those before the last 99, which count under a thousandth, are not looked at. -#}
 {%- set half_life = 10 -%}
 {%- set block = 100 -%}
 with ratings as (

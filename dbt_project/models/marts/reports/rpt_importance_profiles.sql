@@ -33,7 +33,7 @@ spread as (
         label_kind,
         max(case when importance_rank = 1 then feature end) as first_feature,
         max(importance_share) as first_share,
-        1 / nullif({{ settled('sum(importance_share * importance_share)') }}, 0) as effective_features_count,
+        1 / nullif({{ settled('sum(importance_share * importance_share)') }}, 0) as effective_features,
         cast(count(*) as bigint) as features_count
     from shares
     group by run_id, task, source, splitter, label_kind
@@ -73,7 +73,7 @@ select
     spread.label_kind,
     spread.first_feature,
     spread.first_share,
-    spread.effective_features_count,
+    spread.effective_features,
     spread.features_count,
     coalesce(correlations.other_source, '(none)') as other_source,
     correlations.rank_correlation,

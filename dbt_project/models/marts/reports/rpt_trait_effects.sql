@@ -19,6 +19,6 @@ select
     effects.rows_count,
     effects.users_count,
     effects.planted_effect,
-    effects.planted_effect between effects.ci_low and effects.ci_high as holds_planted_effect
+    effects.planted_effect between effects.ci_low and effects.ci_high as has_planted_effect_in_interval
 from effects
 inner join runs on effects.run_id = runs.run_id
