@@ -92,7 +92,7 @@ def _parts(explained: pl.DataFrame) -> list[str]:
     ]
     rest = ranked.slice(MOST_FEATURES)
     if len(rest):
-        lines.append(f"           {rest['shap_value'].sum():+8.3f}  {len(rest)} other features")
+        lines.append(f"           {rest['shap_value'].sum():+8.3f}  {len(rest)} more")
     return lines
 
 

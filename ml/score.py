@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for model, (scored_count, rows_count) in zip(models, counts, strict=True):
         print(
             f"{model.run.run_id} ({model.run.source})\n"
-            f"  scored   {scored_count:,} rows of {rows_count:,}; the others' scores are those of its training"
+            f"  scored   {scored_count:,} rows of {rows_count:,}; the others had been by its training"
         )
     all_count = sum(scored_count for scored_count, _ in counts)
     print(

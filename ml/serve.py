@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from common.errors import UserError, run_command
+from ml.tasks import TASKS
 
 DEFAULT_PORT = 8000
 POLL_SECONDS = 5.0
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from ml.serving.app import make_app
     from ml.serving.live_models import LiveModels
 
-    live = LiveModels()
+    live = LiveModels(TASKS)
     live.refresh()
     if not live.state.models:
         raise UserError("; ".join(live.state.problems) or "there is no model yet: run `python -m ml.train`")

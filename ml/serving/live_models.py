@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from common.errors import UserError
 from common.warehouse import open_warehouse, warehouse_path
 from ml.registry import LoadedModel, Run, load_run, newest_runs
-from ml.tasks import TASKS, Task
+from ml.tasks import Task
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class LiveModels:
         state: replaced as a whole, never changed.
     """
 
-    def __init__(self, tasks: tuple[Task, ...] = TASKS) -> None:
+    def __init__(self, tasks: tuple[Task, ...]) -> None:
         self.tasks = tasks
         self.state = State()
         self._stop = threading.Event()

@@ -4,46 +4,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds import copy_warehouse, create_ml_tables, fetch
+from small_task import MART, NEW, SMALL, change, copy_trained, train_small
+from worlds import create_ml_tables, fetch
 
 from common.errors import UserError, run_command
 from common.warehouse import open_warehouse
 from ml import registry, score
-from ml.tasks import NEXT_EPISODE
 
-MART = "marts.feat_next_episode"
-NEW = 1_000_000
 SCORES = "select entity_id, split, probability, as_of, label from ml.scores order by entity_id, split"
 
 
-def add_rows(count: int = 300) -> None:
-    """Put rows into the mart that no run has seen: as others, but for the key, and a year later."""
-    change(
-        f"insert into {MART} select * replace (event_id + {NEW} as event_id, as_of + to_days(365) as as_of) "
-        f"from {MART} order by event_id limit {count}"
-    )
-
-
-def change(*statements: str) -> None:
-    with open_warehouse() as connection:
-        for statement in statements:
-            connection.execute(statement)
+@pytest.fixture(scope="module")
+def trained_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that was trained on, its mart grown by 300 rows. Only read it."""
+    return train_small(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture
-def scored(trained: Path, warehouse: Path) -> Path:
-    """A copy of the trained warehouse, its mart grown by 300 rows; nothing is scored yet."""
-    copy_warehouse(trained, warehouse)
-    models = trained.with_suffix(".models")
-    (warehouse.parent / models.name).mkdir()
-    for path in models.iterdir():
-        (warehouse.parent / models.name / path.name).write_bytes(path.read_bytes())
-    add_rows()
+def scored(trained_small: Path, warehouse: Path, monkeypatch) -> Path:
+    """A copy of it; nothing new is scored yet."""
+    monkeypatch.setattr(score, "TASKS", (SMALL,))
+    copy_trained(trained_small, warehouse)
     return warehouse
 
 
 def run(*arguments: str) -> None:
-    score.main(["--task", "next_episode", *arguments])
+    score.main(["--task", "small", *arguments])
 
 
 def test_new_rows_are_scored_as_their_like_were_in_training(scored: Path, capsys) -> None:
@@ -63,7 +49,7 @@ def test_new_rows_are_scored_as_their_like_were_in_training(scored: Path, capsys
     assert len(pairs) == 300
     assert max(abs(new - old) for new, old, _ in pairs) < 1e-12
     assert all(is_later for *_, is_later in pairs)
-    assert "scored   300 rows of 6,300" in capsys.readouterr().out
+    assert "scored   300 rows of 2,400" in capsys.readouterr().out
 
 
 def test_the_size_of_a_block_changes_no_digit(scored: Path, monkeypatch) -> None:
@@ -109,33 +95,33 @@ def test_a_day_is_a_day_of_utc(scored: Path) -> None:
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "a column is gone": (f"alter table {MART} drop completion", r"feat_next_episode lacks completion"),
+    "a column is gone": (f"alter table {MART} drop completion", r"feat_small lacks completion"),
     "text for a number": (
         f"alter table {MART} alter completion type varchar",
         r"completion is VARCHAR, not a number",
     ),
     "a key twice": (
         f"insert into {MART} select * from {MART} where event_id = {NEW}",
-        r"6,301 rows and 6,300 values of event_id: mend the model",
+        r"2,401 rows and 2,400 values of event_id: mend the model",
     ),
     "infinity": (
-        f"update {MART} set title_score = 'infinity' where event_id = {NEW}",
-        r"title_score holds values that no model can take \(the first: inf\)",
+        f"update {MART} set effect = 'infinity' where event_id = {NEW}",
+        r"effect holds values that no model can take \(the first: inf\)",
     ),
     "beyond single precision": (
-        f"update {MART} set title_score = 1e300 where event_id = {NEW}",
-        r"title_score holds values that no model can take \(the first: 1e\+300\)",
+        f"update {MART} set effect = 1e300 where event_id = {NEW}",
+        r"effect holds values that no model can take \(the first: 1e\+300\)",
     ),
     "no number": (
-        f"update {MART} set title_score = 'nan' where event_id = {NEW}",
-        r"title_score holds values that no model can take \(the first: nan\)",
+        f"update {MART} set effect = 'nan' where event_id = {NEW}",
+        r"effect holds values that no model can take \(the first: nan\)",
     ),
-    "no mart": (f"drop table {MART}", r"feat_next_episode does not exist: run `dbt build` first"),
-    "no rows": (f"delete from {MART}", r"feat_next_episode has no rows"),
-    "no model": ("delete from ml.model_runs", r"no model of next_episode yet: run `python -m ml.train"),
+    "no mart": (f"drop table {MART}", r"feat_small does not exist: run `dbt build` first"),
+    "no rows": (f"delete from {MART}", r"feat_small has no rows"),
+    "no model": ("delete from ml.model_runs", r"no model of small yet: run `python -m ml.train"),
     "no tables": ("drop table ml.model_runs", r"lacks ml.model_runs: run `dbt build` first"),
     "no file": (
-        "update ml.model_runs set model_file = 'engagement.models/x.skops'",
+        "update ml.model_runs set model_file = 'small.models/x.skops'",
         r"no model file at .+x\.skops: run `python -m ml.train`",
     ),
 }
@@ -156,9 +142,9 @@ def test_what_cannot_be_scored_is_one_line_and_leaves_all_as_it_was(
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        (replace(NEXT_EPISODE, numeric=NEXT_EPISODE.numeric[1:]), "without episode_number: run"),
-        (replace(NEXT_EPISODE, numeric=("user_id", *NEXT_EPISODE.numeric)), "with user_id: run"),
-        (replace(NEXT_EPISODE, numeric=NEXT_EPISODE.numeric[::-1]), "in another order: run"),
+        (replace(SMALL, numeric=SMALL.numeric[1:]), "without completion: run"),
+        (replace(SMALL, numeric=("user_id", *SMALL.numeric)), "with user_id: run"),
+        (replace(SMALL, numeric=SMALL.numeric[::-1]), "in another order: run"),
     ],
     ids=["fewer", "more", "other order"],
 )
@@ -172,7 +158,7 @@ def test_the_newest_run_of_each_source_scores(warehouse: Path) -> None:
     def line(run_id: str, source: str, day: int, splitter: str = "time") -> str:
         return (
             "insert into ml.model_runs by name select "
-            f"'{run_id}' as run_id, 'next_episode' as task, '{source}' as source, '{splitter}' as splitter, "
+            f"'{run_id}' as run_id, 'small' as task, '{source}' as source, '{splitter}' as splitter, "
             f"timestamp '2025-01-{day:02}' as trained_at, 'v' as model_version, 'e' as estimator, "
             "'f' as feature_model, '[]' as feature_names, '{}' as library_versions, 1 as seed, "
             "1 as train_rows_count, 1 as validation_rows_count, 1 as test_rows_count, 1.0 as train_seconds, "
@@ -188,14 +174,15 @@ def test_the_newest_run_of_each_source_scores(warehouse: Path) -> None:
             line("b", "b", 2),
         ]:
             connection.execute(statement)
-        found = registry.newest_runs(connection, NEXT_EPISODE)
+        found = registry.newest_runs(connection, SMALL)
     assert [one.run_id for one in found] == ["new", "b"]
 
 
-def test_bad_arguments_end_in_2(warehouse: Path, capsys) -> None:
+def test_bad_arguments_end_in_2(warehouse: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(score, "TASKS", (SMALL,))
     for arguments, message in (
         (["--task", "horoscope"], "invalid choice: 'horoscope'"),
-        (["--task", "next_episode", "--as-of", "yesterday"], "'yesterday' is no date as in 2025-06-30"),
+        (["--task", "small", "--as-of", "yesterday"], "'yesterday' is no date as in 2025-06-30"),
         ([], "--task"),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -1,22 +1,24 @@
 """Scores over HTTP: the batch's digits, faults by name, models swapped whole."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from small_task import MART, NEW, SMALL, change, train_small
 from worlds import copy_warehouse, fetch
 
 from common.errors import UserError
 from common.warehouse import open_warehouse
 from ml import score, serve
-from ml.tasks import NEXT_EPISODE
 
 if find_spec("fastapi") is None:
     pytest.skip("no fastapi: install the extra `serve`", allow_module_level=True)
@@ -26,28 +28,19 @@ from fastapi.testclient import TestClient
 from ml.serving import app as application
 from ml.serving.live_models import LiveModels
 
-MART = "marts.feat_next_episode"
-URL = "/score/next_episode"
+URL = "/score/small"
 NEVER = 3600.0
 
 
 @pytest.fixture(scope="module")
-def copied(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the trained warehouse with its models, and 200 rows that `ml.score` has scored."""
-    path = tmp_path_factory.mktemp("served") / "served.duckdb"
-    copy_warehouse(trained, path)
-    models = trained.with_suffix(".models")
-    (path.parent / models.name).mkdir()
-    for file in models.iterdir():
-        (path.parent / models.name / file.name).write_bytes(file.read_bytes())
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that was trained on, and 300 rows that `ml.score` has scored, some of an unknown device."""
+    path = train_small(tmp_path_factory.mktemp("served"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAREHOUSE_PATH", str(path))
-        with open_warehouse() as connection:
-            connection.execute(
-                f"insert into {MART} select * replace (event_id + 1000000 as event_id, "
-                f"case when event_id % 5 = 0 then 'watch' else device end as device) from {MART} limit 200"
-            )
-        score.main(["--task", "next_episode"])
+        patch.setattr(score, "TASKS", (SMALL,))
+        change(f"update {MART} set device = 'watch' where event_id >= {NEW} and event_id % 7 = 0")
+        score.main(["--task", "small"])
     return path
 
 
@@ -56,7 +49,7 @@ def served(copied: Path, monkeypatch) -> Iterator[SimpleNamespace]:
     """`client`, `live`, and `path` of the warehouse, which is put back at the end."""
     before = copied.read_bytes()
     monkeypatch.setenv("WAREHOUSE_PATH", str(copied))
-    live = LiveModels()
+    live = LiveModels((SMALL,))
     live.refresh()
     with TestClient(application.make_app(live, NEVER)) as client:
         yield SimpleNamespace(client=client, live=live, path=copied)
@@ -65,19 +58,19 @@ def served(copied: Path, monkeypatch) -> Iterator[SimpleNamespace]:
 
 def rows_of(path: Path) -> tuple[list[str], list[dict], list[float]]:
     """Ids, features as JSON has them, and the batch's scores of the new rows."""
-    names = ", ".join(f"features.{name}" for name in NEXT_EPISODE.features)
+    names = ", ".join(f"features.{name}" for name in SMALL.features)
     found = fetch(
         path,
         f"select entity_id, probability, {names} from ml.scores inner join {MART} as features "
         "on entity_id = cast(event_id as varchar) where scores.split = 'scored' order by event_id",
     )
-    rows = [dict(zip(NEXT_EPISODE.features, values, strict=True)) for _, _, *values in found]
+    rows = [dict(zip(SMALL.features, values, strict=True)) for _, _, *values in found]
     return [one[0] for one in found], rows, [one[1] for one in found]
 
 
 def test_all_rows_of_the_mart_get_the_digits_of_the_batch(served) -> None:
     ids, rows, expected = rows_of(served.path)
-    assert len(rows) == 200
+    assert len(rows) == 300
     at_once = served.client.post(URL, json={"features": rows}).json()["probabilities"]
     assert at_once == expected
     one_by_one = [served.client.post(URL, json={"features": row}).json()["probability"] for row in rows]
@@ -91,13 +84,13 @@ def test_an_answer_says_which_model_gave_it(served) -> None:
     [(run_id, version)] = fetch(served.path, "select run_id, model_version from ml.model_runs")
     answer = served.client.post(URL, json={"features": row, "source": "viewing"}).json()
     assert {name: answer[name] for name in answer if name != "probability"} == {
-        "task": "next_episode",
+        "task": "small",
         "source": "viewing",
         "run_id": run_id,
         "model_version": version,
     }
     [model] = served.client.get("/models").json()
-    assert (model["run_id"], model["features"]["numeric"]) == (run_id, list(NEXT_EPISODE.numeric))
+    assert (model["run_id"], model["features"]["numeric"]) == (run_id, list(SMALL.numeric))
     assert model["trained_at"].endswith("Z")
     health = served.client.get("/healthz")
     assert (health.status_code, health.json()["status"], health.json()["models"]) == (200, "ok", 1)
@@ -109,7 +102,7 @@ def test_the_examples_of_the_description_are_answered(served) -> None:
     given = [example["value"] for example in body["examples"].values()]
     assert [served.client.post(URL, json=one).status_code for one in given] == [200, 200, 200]
     row = body["schema"]["oneOf"][0]["properties"]["features"]["anyOf"][0]
-    assert set(row["required"]) == set(NEXT_EPISODE.features)
+    assert set(row["required"]) == set(SMALL.features)
 
 
 FAULTS = {
@@ -193,6 +186,25 @@ def test_while_another_program_writes_entities_wait_and_features_do_not(served) 
     assert served.client.post(URL, json={"entity_id": "1"}).status_code == 200
 
 
+def test_of_several_sources_each_has_its_model(served) -> None:
+    change(
+        f"create or replace table {MART} as select *, 'viewing' as source from {MART} "
+        f"union all select *, 'own' from {MART} where event_id = 1",
+        "insert into ml.model_runs select * replace ('own' as source, 'of own' as run_id) from ml.model_runs",
+    )
+    live = LiveModels((replace(SMALL, source=None),))
+    live.refresh()
+    client = TestClient(application.make_app(live, NEVER))
+    _, [row, *_], _ = rows_of(served.path)
+    for request in ({"features": row}, {"entity_id": "1"}):
+        [fault] = client.post(URL, json=request).json()["detail"]
+        assert (fault["loc"], "own, viewing" in fault["msg"]) == (["body", "source"], True)
+        answer = client.post(URL, json={**request, "source": "own"}).json()
+        assert (answer["run_id"], answer["source"]) == ("of own", "own")
+    assert client.post(URL, json={"entity_id": "2"}).json()["source"] == "viewing"
+    assert client.post(URL, json={"features": row, "source": "no"}).json()["detail"][0]["loc"][1] == "source"
+
+
 def land(path: Path, run_id: str, model_file: str | None = None) -> None:
     """A newer run in `ml.model_runs`, of the same model or of another file."""
     with open_warehouse() as connection:
@@ -214,13 +226,13 @@ def test_a_newer_run_takes_over_and_a_broken_one_does_not(served) -> None:
     served.live.refresh()
     assert answered() == "second"
     assert [model.run.run_id for model in before.models.values()] == [first]
-    land(served.path, "broken", "engagement.models/none.skops")
+    land(served.path, "broken", "small.models/none.skops")
     served.live.refresh()
     assert answered() == "second"
     health = served.client.get("/healthz")
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
     assert "broken: no model file at" in health.json()["problems"][0]
-    land(served.path, "mended", fetch(served.path, "select min(model_file) from ml.model_runs")[0][0])
+    land(served.path, "mended", fetch(served.path, "select max(model_file) from ml.model_runs")[0][0])
     served.live.refresh()
     assert (answered(), served.client.get("/healthz").json()["status"]) == ("mended", "ok")
 
@@ -236,8 +248,12 @@ def test_newer_runs_are_looked_for_while_it_runs(served) -> None:
 
 def test_the_command_serves_until_it_is_stopped(copied: Path, monkeypatch) -> None:
     monkeypatch.setenv("WAREHOUSE_PATH", str(copied))
-    command = [sys.executable, "-m", "ml.serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    monkeypatch.setattr(serve, "TASKS", (SMALL,))
+    code = "import small_task; from ml import serve; serve.TASKS = (small_task.SMALL,); serve.main()"
+    command = [sys.executable, "-c", code, "--port", "0"]
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:
             url = server.stdout.readline().split()[3].removesuffix("/docs")
             assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
@@ -251,6 +267,7 @@ def test_the_command_serves_until_it_is_stopped(copied: Path, monkeypatch) -> No
 
 
 def test_what_keeps_it_from_serving_is_one_line(copied: Path, warehouse: Path, monkeypatch) -> None:
+    monkeypatch.setattr(serve, "TASKS", (SMALL,))
     with pytest.raises(UserError, match="no warehouse at"):
         serve.main([])
     copy_warehouse(copied, warehouse)
