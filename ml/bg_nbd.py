@@ -79,8 +79,9 @@ class BgNbd:
         a = self.a if abs(self.a - 1) > AROUND_ONE else 1 + AROUND_ONE
         share = horizon / (self.alpha + t + horizon)
         # The paper's 2F1 after Euler's transformation: its arguments don't grow with x.
-        missed = (1 - share) ** (a - 1) * hyp2f1(a + self.b - 1 - self.r, a - 1, a + self.b + x - 1, share)
-        if_alive = (a + self.b + x - 1) / (a - 1) * (1 - missed)
+        series = hyp2f1(a + self.b - 1 - self.r, a - 1, a + self.b + x - 1, share)
+        with np.errstate(invalid="ignore", over="ignore"):
+            if_alive = (a + self.b + x - 1) / (a - 1) * (1 - (1 - share) ** (a - 1) * series)
         is_lost = ~np.isfinite(if_alive)
         if is_lost.any():
             if_alive[is_lost] = self._returns_by_quadrature(horizon, x[is_lost], t[is_lost])

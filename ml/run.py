@@ -45,12 +45,16 @@ class Inputs:
         batches: current loads of the source: batch id -> rows loaded.
         ceiling: `entity_id` and `probability` of test rows, where the best that the log allows is known.
         last: scores of the study's last run, as `last_scores` gives them.
+        others: estimator -> (n,) probabilities, of models that are no candidates.
+        frames: table of `ml` -> rows, of what else is known of the study.
     """
 
     table: FeatureTable
     batches: dict[str, int] = field(default_factory=dict)
     ceiling: pl.DataFrame | None = None
     last: pl.DataFrame | None = None
+    others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    frames: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
 # On one thread the order of a sum, and so its last bit, is the same on every machine; and trees whose
@@ -66,7 +70,7 @@ def train_study(inputs: Inputs, seed: int) -> TrainingRun:
     table = inputs.table
     models = fit_models(table, seed)
     chosen = next(iter(models.values()))
-    predicted = {name: fitted.predict(table.features) for name, fitted in models.items()}
+    predicted = {name: fitted.predict(table.features) for name, fitted in models.items()} | inputs.others
     frames = _evaluated(inputs, chosen, predicted, seed)
     run_id = run_id_of(table, seed)
     model_file = f"{models_folder(warehouse_path()).name}/{run_id}.skops"
@@ -82,7 +86,7 @@ def train_study(inputs: Inputs, seed: int) -> TrainingRun:
         model=chosen.model,
         model_file=model_file,
         description=_description(run_id, table, record),
-        frames={"model_runs": pl.DataFrame([record], infer_schema_length=None), **frames},
+        frames={"model_runs": pl.DataFrame([record], infer_schema_length=None), **frames, **inputs.frames},
     )
 
 
@@ -133,37 +137,35 @@ def _metrics(
 ) -> list[Metric]:
     """All estimators on the test rows, beside the best possible; the chosen one on its training rows."""
     train, test = table.labelled("train"), table.labelled("test")
-    on_test = {name: values[test] for name, values in predicted.items()}
-    if table.oracle is not None:
-        on_test["oracle"] = table.oracle[test]
-    evaluated = evaluate(table.labels[test], on_test, table.clusters[test], seed)
+    best = {name: values[test] for name, values in _best_possible(table, ceiling).items()}
+    everywhere = {name: values for name, values in best.items() if not np.isnan(values).any()}
+    rows = _beside(table, {name: values[test] for name, values in predicted.items()}, everywhere, test, seed)
+    for name, values in best.items():
+        known = ~np.isnan(values)
+        if name not in everywhere and known.any():
+            on_known = {other: values[test][known] for other, values in predicted.items()}
+            beside = _beside(table, on_known, {name: values[known]}, test[known], seed)
+            rows += [row for row in beside if row.estimator == name or row.metric.endswith(f"_{name}")]
     on_train = {chosen: predicted[chosen][train]}
-    rows = _rows(evaluated, "test") + _rows(
-        evaluate(table.labels[train], on_train, table.clusters[train], seed), "train"
-    )
-    rows += [Metric(name, "test", "rows_count", float(len(test))) for name in on_test]
-    rows.append(Metric(chosen, "train", "rows_count", float(len(train))))
-    if table.oracle is not None:
-        rows += _rows(compare_with("oracle", evaluated), "test")
-    if ceiling is not None and not ceiling.is_empty():
-        rows += _beside_ceiling(table, predicted, ceiling, seed)
-    return rows
+    rows += _rows(evaluate(table.labels[train], on_train, table.clusters[train], seed), "train")
+    return [*rows, Metric(chosen, "train", "rows_count", float(len(train)))]
 
 
-def _beside_ceiling(
-    table: FeatureTable, predicted: dict[str, NDArray[np.float64]], ceiling: pl.DataFrame, seed: int
+def _beside(
+    table: FeatureTable,
+    predicted: dict[str, NDArray[np.float64]],
+    best: dict[str, NDArray[np.float64]],
+    rows: NDArray[np.intp],
+    seed: int,
 ) -> list[Metric]:
-    """The ceiling, and the distance of the estimators to it, on the test rows that it is known for."""
-    best = _best_possible(table, ceiling)["ceiling"]
-    test = table.labelled("test")
-    rows = test[~np.isnan(best[test])]
-    on_rows = {name: values[rows] for name, values in predicted.items()} | {"ceiling": best[rows]}
-    evaluated = evaluate(table.labels[rows], on_rows, table.clusters[rows], seed)
-    return [
-        *_rows({"ceiling": evaluated["ceiling"]}, "test"),
-        Metric("ceiling", "test", "rows_count", float(len(rows))),
-        *_rows(compare_with("ceiling", evaluated), "test"),
-    ]
+    """Metrics of estimators and of the best possible on the same rows, and the distance between them."""
+    everything = predicted | best
+    evaluated = evaluate(table.labels[rows], everything, table.clusters[rows], seed)
+    metrics = _rows(evaluated, "test")
+    metrics += [Metric(name, "test", "rows_count", float(len(rows))) for name in everything]
+    for name in best:
+        metrics += _rows(compare_with(name, evaluated), "test")
+    return metrics
 
 
 def _best_possible(table: FeatureTable, ceiling: pl.DataFrame | None) -> dict[str, NDArray[np.float64]]:

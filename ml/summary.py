@@ -9,7 +9,7 @@ import polars as pl
 from ml.records import Metric, TrainingRun
 
 SPLITS = ("train", "validation", "test")
-ESTIMATORS = ("baseline", "logistic", "boosting", "forest", "ceiling", "oracle")
+ESTIMATORS = ("baseline", "logistic", "boosting", "forest", "bg_nbd", "ceiling", "oracle")
 SHOWN_METRICS = ("roc_auc", "log_loss", "brier", "calibration_slope", "ece")
 TOP_FEATURES = 5
 

@@ -29,6 +29,15 @@ BY_USER = Splitter("user", by="user")
 
 
 @dataclass(frozen=True)
+class Trait:
+    """A value of a column of `dim_users`, and the columns to hold fixed when its effect is estimated."""
+
+    name: str
+    value: str
+    covariates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """One prediction task over one feature mart.
 
@@ -58,6 +67,9 @@ class Task:
         oracle_query: selects the key and `probability`, the true one, for tasks on simulated rows. Only
             evaluation sees it.
         has_ceiling: whether `ml.ceiling` knows the best that the log allows.
+        has_outlooks: whether BG/NBD, of active days, stands beside the estimators.
+        has_transfers: whether models of its sources are tried on one another.
+        trait: a trait of users whose effect on the label is estimated, where the source has it.
     """
 
     name: str
@@ -78,6 +90,9 @@ class Task:
     minimum_rows: int = 200
     oracle_query: str | None = None
     has_ceiling: bool = False
+    has_outlooks: bool = False
+    has_transfers: bool = False
+    trait: Trait | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -156,6 +171,8 @@ USER_CHURN = Task(
         "date": "as_of_date",
     },
     growing=("tenure_days", "active_days_count", "recency_days", "mean_gap_days", "longest_gap_days"),
+    has_outlooks=True,
+    has_transfers=True,
 )
 
 # The games are in two halves: features are of what a player did in one, the label of what they did in the
@@ -359,6 +376,7 @@ SESSION_CONVERSION = Task(
         "then '1 to 4 sessions before' else '5 sessions or more before' end",
     },
     growing=("user_sessions_count", "user_converted_sessions_count", "user_events_count"),
+    trait=Trait("plan", "member", covariates=("country",)),
     oracle_query="select session_key, p_converts as probability from marts.feat_session_conversion "
     "inner join truth.conversion_outlooks using (source, event_id)",
 )

@@ -7,18 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
+import polars as pl
 
 from common.errors import UserError, run_command
 from common.warehouse import how_to_build, open_warehouse, warehouse_path
+from ml.ceiling import NoCeilingError, ceiling_probabilities
 from ml.evaluation.comparison import last_scores
+from ml.evaluation.transfer import transfers
 from ml.features import read_features, studies_of
+from ml.outlooks import bg_nbd_outlooks
 from ml.records import TrainingRun, check_tables, write_runs
 from ml.run import Inputs, run_id_of, train_study
 from ml.store import clear_models, save_model
 from ml.summary import print_summary
 from ml.tasks import TASKS, Study, Task
+from ml.trait_effects import session_trait_effects
 
 DEFAULT_SEED = 42
+# Test viewers at most that the ceiling is worked out for: its time grows with them.
+CEILING_VIEWERS = 3000
 HOW_TO_LOAD = {
     "viewing": "python -m ingest simulate",
     "steam": "python -m ingest steam FILE",
@@ -76,21 +83,77 @@ def _train_task(task: Task, seed: int, outcome: Outcome) -> None:
             return
         if not studies:
             outcome.skipped.append(f"{task.name}: {_why_empty(connection, task)}")
+    tables = {}
     for study in studies:
         try:
-            outcome.runs.append(train_study(_read(study, seed), seed))
+            inputs = _read(study, seed)
+            outcome.runs.append(train_study(inputs, seed))
+            tables[study.source] = inputs.table
         except UserError as error:
             outcome.failed.append(f"{study.label}: {error}")
+    if task.has_transfers and len(tables) > 1:
+        frames = transfers(list(tables.values()), seed)
+        for run in outcome.runs:
+            if run.study.task is task:
+                run.frames["transfers"] = frames[run.study.source]
 
 
 def _read(study: Study, seed: int) -> Inputs:
+    task = study.task
     with open_warehouse(read_only=True) as connection:
         table = read_features(connection, study)
+        frames = {}
+        outlooks = bg_nbd_outlooks(connection, table) if task.has_outlooks else None
+        if outlooks:
+            frames["user_outlooks"] = outlooks[1]
+        if task.trait:
+            frames["trait_effects"] = _trait_effects(connection, study, seed)
         return Inputs(
             table=table,
             batches=_batches(connection, study.source),
+            ceiling=_ceiling(connection, seed) if task.has_ceiling else None,
             last=last_scores(connection, study, run_id_of(table, seed)),
+            others={"bg_nbd": outlooks[0]} if outlooks else {},
+            frames=frames,
         )
+
+
+def _ceiling(connection: duckdb.DuckDBPyConnection, seed: int) -> pl.DataFrame | None:
+    """`entity_id` and `probability` of test rows; None of a log that this simulator did not make."""
+    try:
+        found = ceiling_probabilities(connection, CEILING_VIEWERS, seed)
+    except NoCeilingError:
+        return None
+    return found.select(pl.col("event_id").cast(pl.String).alias("entity_id"), "probability")
+
+
+def _trait_effects(connection: duckdb.DuckDBPyConnection, study: Study, seed: int) -> pl.DataFrame:
+    """Rows of `ml.trait_effects`; none where the source's users don't have the trait, or too few do."""
+    trait = study.task.trait
+    try:
+        effects = session_trait_effects(
+            connection, study.source, trait.name, trait.value, trait.covariates, seed
+        )
+    except UserError:
+        return pl.DataFrame()
+    planted = connection.execute(
+        "select size from truth.effects where source = ? and effect = ?",
+        [study.source, f"{trait.name}_average_effect"],
+    ).fetchone()
+    rows = [
+        {
+            "trait": f"{trait.name} = {trait.value}",
+            "method": effect.estimator,
+            "effect": effect.estimate,
+            "ci_low": effect.ci_low,
+            "ci_high": effect.ci_high,
+            "rows_count": effect.rows_count,
+            "users_count": effect.users_count,
+            "planted_effect": planted[0] if planted else None,
+        }
+        for effect in effects
+    ]
+    return pl.DataFrame(rows, schema_overrides={"planted_effect": pl.Float64})
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, int]:

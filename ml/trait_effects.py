@@ -48,13 +48,15 @@ SESSIONS = """
 
 @dataclass(frozen=True)
 class TraitEffect:
-    """A difference in P(session converts), with its 95 % interval."""
+    """A difference in P(session converts), with its 95 % interval, and what it was taken of."""
 
     estimator: str
     estimate: float
     standard_error: float
     ci_low: float
     ci_high: float
+    rows_count: int
+    users_count: int
 
 
 def trait_effects(
@@ -143,7 +145,7 @@ def logistic_marginal_effect(
     half = scores @ np.linalg.solve(information + RIDGE * np.eye(len(slope)), slope)
     count, (n, k) = len(scores), design.shape
     error = np.sqrt((half**2).sum() * count / (count - 1) * (n - 1) / (n - k))
-    return _interval("logistic", (p1 - p0).mean(), error, count)
+    return _interval("logistic", (p1 - p0).mean(), error, users)
 
 
 def doubly_robust_effect(
@@ -166,7 +168,7 @@ def doubly_robust_effect(
     estimates = np.array([cut.estimate for cut in cuts])
     estimate = float(np.median(estimates))
     squares = np.array([cut.standard_error**2 for cut in cuts]) + (estimates - estimate) ** 2
-    return _interval("doubly_robust", estimate, np.sqrt(np.median(squares)), users.max() + 1)
+    return _interval("doubly_robust", estimate, np.sqrt(np.median(squares)), users)
 
 
 def _cross_fitted(y: Floats, t: Floats, design: Floats, fold: NDArray[np.int64]) -> Floats:
@@ -282,13 +284,12 @@ def _effect(estimator: str, estimate: float, influence: Floats, users: NDArray[n
     """With the error of a mean whose summands are alike within a user."""
     sums = _cluster_sums(influence, users)
     count = len(sums)
-    return _interval(
-        estimator, estimate, np.sqrt((sums**2).sum() * count / (count - 1)) / len(influence), count
-    )
+    error = np.sqrt((sums**2).sum() * count / (count - 1)) / len(influence)
+    return _interval(estimator, estimate, error, users)
 
 
-def _interval(estimator: str, estimate: float, error: float, users: int) -> TraitEffect:
-    half = stats.t.ppf(0.5 + LEVEL / 2, users - 1) * error
-    return TraitEffect(
-        estimator, float(estimate), float(error), float(estimate - half), float(estimate + half)
-    )
+def _interval(estimator: str, estimate: float, error: float, users: NDArray[np.int64]) -> TraitEffect:
+    count = int(users.max()) + 1
+    half = stats.t.ppf(0.5 + LEVEL / 2, count - 1) * error
+    ends = float(estimate - half), float(estimate + half)
+    return TraitEffect(estimator, float(estimate), float(error), *ends, len(users), count)

@@ -135,7 +135,7 @@
             'run_id varchar not null',
             'task varchar not null',
             'source varchar not null',
-            'user_id varchar not null',
+            'entity_id varchar not null',
             'as_of timestamp not null',
             'p_alive double not null',
             'expected_active_days double not null',

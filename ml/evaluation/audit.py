@@ -18,9 +18,9 @@ CIRCULAR_ACCURACY = 0.999
 CIRCULAR_ROC_AUC = 0.9999
 CONCENTRATED_SHARE = 0.8
 STRONG_ROC_AUC = 0.9
-# Population stability index from which a distribution counts as another one (Siddiqi 2006, Credit Risk
-# Scorecards).
-SHIFTED_PSI = 0.25
+# Population stability index from which a feature is another quantity than it was: in other units, or no
+# longer filled. Everything drifts with time; that is told, by the usual thresholds, in marts.rpt_model_drift.
+SHIFTED_PSI = 2.0
 BEST = {
     "ceiling": "the best that can be had from what the log shows by then",
     "oracle": "the true probability",

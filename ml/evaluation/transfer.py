@@ -1,4 +1,4 @@
-"""Models of a task carried from one source to another: what a simulated log teaches of a real one, and back."""
+"""Models of a task carried from one source to another: what a simulated log teaches of a real one."""
 
 from dataclasses import replace
 from itertools import permutations

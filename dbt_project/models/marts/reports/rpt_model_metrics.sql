@@ -34,8 +34,9 @@ estimators as (
         (2, 'logistic'),
         (3, 'boosting'),
         (4, 'forest'),
-        (5, 'ceiling'),
-        (6, 'oracle')
+        (5, 'bg_nbd'),
+        (6, 'ceiling'),
+        (7, 'oracle')
     ) as estimator_values (estimator_order, estimator)  -- noqa: AL05
 ),
 

@@ -7,7 +7,7 @@ renamed as (
         run_id,
         task,
         source,
-        user_id,
+        entity_id,
         p_alive,
         expected_active_days,
         as_of
