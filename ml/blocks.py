@@ -1,6 +1,6 @@
 """Rows of features as columns of plain numbers and coded texts: what scorers take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,14 +36,16 @@ class Block:
     texts: Mapping[str, Texts]
 
 
-def to_block(features: pd.DataFrame, numeric: Sequence[str], categorical: Sequence[str]) -> Block:
-    """The rows of a frame as `ml.features.to_features` makes it."""
-    numbers = {name: features[name].to_numpy(np.float64) for name in numeric}
-    texts = {}
-    for name in categorical:
-        codes, values = pd.factorize(features[name].to_numpy(object))
+def to_block(features: pd.DataFrame) -> Block:
+    """The rows of a frame as `ml.features.to_features` makes it: what is no number is text."""
+    numbers, texts = {}, {}
+    for name, column in features.items():
+        if pd.api.types.is_numeric_dtype(column):
+            numbers[str(name)] = column.to_numpy(np.float64)
+            continue
+        codes, values = pd.factorize(column.to_numpy(object))
         # pandas codes what is missing as -1: the last place.
-        texts[name] = Texts(np.asarray(codes, np.int64), [*values, None])
+        texts[str(name)] = Texts(np.asarray(codes, np.int64), [*values, None])
     return Block(len(features), numbers, texts)
 
 

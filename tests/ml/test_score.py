@@ -47,7 +47,7 @@ def test_new_rows_are_scored_as_their_like_were_in_training(scored: Path, capsys
         """,
     )
     assert len(pairs) == 300
-    assert max(abs(new - old) for new, old, _ in pairs) < 1e-12
+    assert all(new == old for new, old, _ in pairs)
     assert all(is_later for *_, is_later in pairs)
     assert "scored   300 rows of 2,400" in capsys.readouterr().out
 

@@ -92,7 +92,7 @@ def test_probabilities_are_the_pipelines(table, new_rows, estimator: str, is_cal
     model = fitted(table, estimator, is_calibrated=is_calibrated)
     with threadpool_limits(1):
         expected = model.predict_proba(new_rows)[:, 1]
-        block = to_block(new_rows, TASK.numeric, TASK.categorical)
+        block = to_block(new_rows)
         found = scorer_of(model).predict(block)
         one_by_one = [
             scorer_of(model).predict(row(block, number))[0] for number in range(1190, block.rows_count)
@@ -109,7 +109,7 @@ def test_contributions_sum_to_the_log_odds_and_are_0_on_average(table: FeatureTa
     pipeline = fitted(table, "logistic", is_calibrated=False)
     scorer = scorer_of(pipeline)
     assert isinstance(scorer, AdditiveScorer)
-    block = to_block(table.features, TASK.numeric, TASK.categorical)
+    block = to_block(table.features)
     contributions = scorer.contributions(block)
     assert list(contributions) == ["count", "rate", "flag", "constant", "device", "kind"]
     total = scorer.mean + sum(contributions.values())
@@ -120,7 +120,7 @@ def test_contributions_sum_to_the_log_odds_and_are_0_on_average(table: FeatureTa
 
 
 def test_equal_models_give_equal_forms(table: FeatureTable) -> None:
-    block = to_block(table.features, TASK.numeric, TASK.categorical)
+    block = to_block(table.features)
     first, second = (fitted(table, "logistic", is_calibrated=True) for _ in range(2))
     np.testing.assert_array_equal(scorer_of(first).predict(block), scorer_of(second).predict(block))
     assert pipeline_of(first) is not pipeline_of(second)
