@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
 import pytest
 from small_task import MART, NEW, SMALL, change, train_small
 from worlds import copy_warehouse, fetch
@@ -20,9 +19,11 @@ from common.errors import UserError
 from common.warehouse import open_warehouse
 from ml import score, serve
 
-if find_spec("fastapi") is None:
-    pytest.skip("no fastapi: install the extra `serve`", allow_module_level=True)
+MISSING = [name for name in ("fastapi", "uvicorn", "httpx") if find_spec(name) is None]
+if MISSING:
+    pytest.skip(f"no {', no '.join(MISSING)}: install the extra `test`", allow_module_level=True)
 
+import httpx
 from fastapi.testclient import TestClient
 
 from ml.serving import app as application
