@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,15 +18,12 @@ from common.errors import UserError
 from common.warehouse import open_warehouse
 from ml import score, serve
 
-MISSING = [name for name in ("fastapi", "uvicorn", "httpx") if find_spec(name) is None]
-if MISSING:
-    pytest.skip(f"no {', no '.join(MISSING)}: install the extra `test`", allow_module_level=True)
-
-import httpx
-from fastapi.testclient import TestClient
-
-from ml.serving import app as application
-from ml.serving.live_models import LiveModels
+LACKING = "the extra `test` is not installed"
+httpx = pytest.importorskip("httpx", reason=LACKING)
+pytest.importorskip("uvicorn", reason=LACKING)
+TestClient = pytest.importorskip("fastapi.testclient", reason=LACKING).TestClient
+application = pytest.importorskip("ml.serving.app", reason=LACKING)
+LiveModels = pytest.importorskip("ml.serving.live_models", reason=LACKING).LiveModels
 
 URL = "/score/small"
 NEVER = 3600.0
