@@ -11,9 +11,11 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
+from ml.blocks import to_block
 from ml.calibration import Model, calibrate, scores_of
 from ml.features import FeatureTable
 from ml.pipelines import make_pipeline_of
+from ml.scorers import scorer_of
 
 BASELINE = "baseline"
 # Of users, to calibrate by.
@@ -37,8 +39,8 @@ class FittedModel:
     validation_log_loss: float
 
     def predict(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        """(n, k) features to (n,) calibrated probabilities of label 1."""
-        return self.model.predict_proba(features)[:, 1]
+        """(n, k) features to (n,) calibrated probabilities of label 1, by the digits that scoring has."""
+        return scorer_of(self.model).predict(to_block(features))
 
 
 def fit_models(table: FeatureTable, seed: int) -> dict[str, FittedModel]:

@@ -1,0 +1,1 @@
+"""Scores over HTTP: the models in memory, the requests they take, the routes."""
