@@ -18,7 +18,9 @@ from sklearn.tree._tree import NODE_DTYPE, Tree
 
 from common.errors import UserError
 from common.files import write_whole
+from ml.blocks import to_block
 from ml.calibration import Model, pipeline_of
+from ml.scorers import scorer_of
 
 # What skops doesn't trust by itself: the trees, which hold arrays of nodes, and the parts of a calibrated
 # model.
@@ -46,7 +48,7 @@ class StoredModel:
 
     def predict(self, features: pd.DataFrame) -> NDArray[np.float64]:
         """(n, k) features to (n,) calibrated probabilities."""
-        return self.model.predict_proba(features)[:, 1]
+        return scorer_of(self.model).predict(to_block(features))
 
 
 def save_model(path: Path, model: Model, description: dict[str, Any]) -> None:

@@ -22,10 +22,12 @@ from reports.build import build
 from tests.ml.worlds import create_ml_tables
 
 RUN = """
-    insert into ml.model_runs values (
-        ?, 'next_episode', 'v', 'boosting', ?, 'f', '[]', '{}', 1, 1, 1, 1, null, null, null, '2025-03-01', 1,
-        ?
-    )
+    insert into ml.model_runs by name
+    select
+        ? as run_id, 'next_episode' as task, 'v' as model_version, 'boosting' as estimator, ? as trained_at,
+        'f' as feature_model, '[]' as feature_names, '{}' as library_versions, 1 as seed,
+        1 as train_rows_count, 1 as validation_rows_count, 1 as test_rows_count, 1 as train_seconds,
+        '2025-03-01' as test_to, ? as model_file
 """
 EARLY, LATE = "2025-01-01 00:00:00", "2025-02-01 12:30:00.000001"
 

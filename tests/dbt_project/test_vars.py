@@ -33,6 +33,15 @@ CHANGED = {
     "recent_days": 60,
     "train_share": 0.5,
     "validation_share": 0.3,
+    "effect_sd": 0.5,
+    "rate_prior_views": 5,
+    "completion_prior_views": 2,
+    "taste_tags_limit": 10,
+    "taste_prior_picks": 2,
+    "start_prior_titles": 2,
+    "start_prior_days": 14,
+    "psi_watch": 0.2,
+    "psi_act": 0.5,
 }
 
 

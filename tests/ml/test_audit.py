@@ -1,11 +1,14 @@
 """The audit names what made the forerunners' figures worthless, and is silent on honest tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
-from tables import make_table
+from tables import SMALL, make_table
 from threadpoolctl import threadpool_limits
 
+from ml.audit import compare
 from ml.features import FeatureTable
 from ml.run import Inputs, train_study
 from ml.tasks import BY_TIME, BY_USER, Splitter
@@ -139,3 +142,46 @@ def test_later_rows_of_a_tested_user_must_not_be_trained_on(world: World) -> Non
     turned = table.rows.with_columns(as_of=pl.col("as_of").reverse())
     late = FeatureTable(table.study, turned, table.features, table.labels, table.clusters, None)
     assert findings(late)["split", "last"] == "overlap"
+
+
+def test_a_feature_in_other_units_is_a_shift_and_a_growing_one_is_not(world: World) -> None:
+    hours = np.random.default_rng(6).gamma(2.0, size=len(world.labels))
+    in_minutes = np.where(world.split == "test", hours * 60, hours)
+    assert findings(world.table(hours=hours)) == {}
+    assert findings(world.table(hours=in_minutes)) == {("feature_shift", "hours"): "shift"}
+    table = world.table(hours=in_minutes)
+    task = replace(table.task, growing=("hours",))
+    assert findings(replace(table, study=replace(table.study, task=task))) == {}
+
+
+def pairs(rng: np.random.Generator, **cut: np.ndarray) -> pl.DataFrame:
+    """500 rows of the small task's features, as the whole log has them and as the cut one does."""
+    whole = {
+        "step": rng.normal(size=500),
+        "count": rng.normal(size=500),
+        "device": np.resize(["tv", "web"], 500),
+    }
+    return pl.DataFrame(whole | {f"{name}_cut": cut.get(name, values) for name, values in whole.items()})
+
+
+def test_features_that_change_when_the_log_is_cut_are_leaks() -> None:
+    rng = np.random.default_rng(7)
+    [same] = compare(SMALL, pairs(rng, count=pairs(np.random.default_rng(7))["count"].to_numpy() + 1e-9))
+    assert (same.verdict, same.subject) == ("ok", "(all)")
+    whole = pairs(np.random.default_rng(8))
+    counted_less = whole["count"].to_numpy() - (np.arange(500) % 10 == 0)
+    other_device = np.where(np.arange(500) < 5, "phone", whole["device"].to_numpy())
+    leaks = compare(SMALL, pairs(np.random.default_rng(8), count=counted_less, device=other_device))
+    assert [(one.subject, one.verdict, one.value) for one in leaks] == [
+        ("count", "leak", 0.1),
+        ("device", "leak", 0.01),
+    ]
+    # Fifty times higher and never lower: 2 * 0.5 ** 50.
+    assert "higher in 50, lower in 0 (sign test, p = 1.8e-15)" in leaks[0].detail
+
+
+def test_a_row_that_the_cut_log_lacks_differs() -> None:
+    missing = pairs(np.random.default_rng(9)).with_columns(
+        step_cut=pl.when(pl.int_range(500) > 0).then("step_cut")
+    )
+    assert [one.value for one in compare(SMALL, missing)] == [1 / 500]

@@ -9,6 +9,7 @@ import pytest
 from common.errors import run_command
 from common.warehouse import open_warehouse
 from ml import train
+from ml.evaluation import metrics
 from ml.tasks import TASKS
 from tests.ml.worlds import copy_warehouse
 
@@ -129,6 +130,7 @@ def test_a_task_that_fails_costs_no_other_its_run(
     built_warehouse: Path, warehouse: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
     copy_warehouse(built_warehouse, warehouse)
+    monkeypatch.setattr(metrics, "RESAMPLES", 20)
     with open_warehouse() as connection:
         connection.execute("drop table marts.feat_game_play")
         connection.execute("delete from marts.feat_player_churn where split = 'validation'")

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from common.errors import UserError
 from ml.calibration import Model, pipeline_of
 from ml.features import FeatureTable
-from ml.fitting import fit_models
+from ml.fitting import FittedModel, fit_models
 from ml.store import load_model, save_model
 
 
@@ -43,20 +43,24 @@ def table() -> FeatureTable:
 
 
 @pytest.fixture(scope="module")
-def models(table: FeatureTable) -> dict[str, Model]:
+def fitted(table: FeatureTable) -> dict[str, FittedModel]:
     with threadpool_limits(1):
-        return {name: fitted.model for name, fitted in fit_models(table, seed=1).items()}
+        return fit_models(table, seed=1)
+
+
+@pytest.fixture(scope="module")
+def models(fitted: dict[str, FittedModel]) -> dict[str, Model]:
+    return {name: one.model for name, one in fitted.items()}
 
 
 @pytest.mark.parametrize("name", ["logistic", "boosting", "forest"])
-def test_a_loaded_model_predicts_the_same(tmp_path: Path, models, table: FeatureTable, name: str) -> None:
-    save_model(tmp_path / "models" / "a.skops", models[name], DESCRIPTION)
+def test_a_loaded_model_predicts_the_same(tmp_path: Path, fitted, table: FeatureTable, name: str) -> None:
+    save_model(tmp_path / "models" / "a.skops", fitted[name].model, DESCRIPTION)
     loaded = load_model(tmp_path / "models" / "a.skops")
     features = table.features.copy()
     features.loc[::7, "y"] = np.nan
     features.loc[::5, "device"] = "never met"
-    expected = models[name].predict_proba(features)[:, 1]
-    np.testing.assert_array_equal(loaded.predict(features), expected)
+    np.testing.assert_array_equal(loaded.predict(features), fitted[name].predict(features))
     assert loaded.description == DESCRIPTION
     assert [file.name for file in (tmp_path / "models").iterdir()] == ["a.skops"]
 
