@@ -237,7 +237,8 @@ TIERS = Block(
 MODEL_RUNS = Block(
     kind="table",
     title="The trained model",
-    reading="Trained on the earlier views, tested on the later ones: the windows don't overlap.",
+    reading="Trained on the earlier views, tested on the later ones: the windows don't overlap. The model "
+    "with the lowest log loss in between is kept.",
     model="rpt_model_runs",
     order_by=("task", "run_id"),
     columns=(
@@ -265,8 +266,10 @@ MODEL_AGAINST_ORACLE = Block(
     kind="dots",
     title="Metrics against the oracle",
     reading="The oracle scores with the true probabilities that the simulator drew from: no model can do "
-    "better than the dashed line, except by chance or by a leak. Less is better for log loss, Brier score, "
-    "RMSE and calibration error. Bars are 95% bootstrap intervals over viewers. Axes don't begin at 0.",
+    "better than the dashed line, except by chance or by a leak. The ceiling is the best that can be had "
+    "from what the log shows. Less is better for log loss, Brier score, RMSE and calibration error; a "
+    "calibration slope is best at 1, an intercept at 0. Bars are 95% bootstrap intervals over viewers. Axes "
+    "don't begin at 0.",
     model="rpt_model_metrics",
     order_by=("task", "metric_order", "estimator_order", "estimator"),
     columns=(ESTIMATOR, METRIC_VALUE),

@@ -6,7 +6,7 @@ with runs as (
 -- Rows that were trained on say nothing of how scores spread on new ones.
 scores as (
     select * from {{ ref('stg_ml__scores') }}
-    where split in ('test', 'open')
+    where split in ('test', 'open', 'scored')
 ),
 
 binned as (
