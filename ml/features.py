@@ -23,6 +23,10 @@ MINIMUM_HELD_OUT = 50
 NUMBERS = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
+class TooLittleDataError(UserError):
+    """A study whose log is too short, or too uniform, to learn or to tell anything from."""
+
+
 @dataclass(frozen=True)
 class FeatureTable:
     """The n rows of a feature mart that a study is about, ordered by key; k features.
@@ -262,19 +266,19 @@ def _check_rows(study: Study, frame: pl.DataFrame) -> None:
 def _check_labels(table: FeatureTable) -> None:
     mart, task = table.task.feature_model, table.task
     if np.isnan(table.labels).all():
-        raise UserError(
+        raise TooLittleDataError(
             f"{mart} has no known {task.label} for {table.study.label}: the log is too short, load more days"
         )
     for split in LABELLED_SPLITS:
         known = table.labels[table.labelled(split)]
         least = task.minimum_rows if split == "train" else MINIMUM_HELD_OUT
         if known.size < least:
-            raise UserError(
+            raise TooLittleDataError(
                 f"{mart} has {known.size:,} {split} rows with a known label for {table.study.label}, "
                 f"{least:,} are needed: load more days or more users"
             )
         if known.min() == known.max():
-            raise UserError(
+            raise TooLittleDataError(
                 f"every known label of {mart} in split {split} is {bool(known[0])}: "
                 "there is nothing to learn, load more data"
             )

@@ -14,7 +14,7 @@ from common.warehouse import how_to_build, open_warehouse, warehouse_path
 from ml.ceiling import NoCeilingError, ceiling_probabilities
 from ml.evaluation.comparison import last_scores
 from ml.evaluation.transfer import transfers
-from ml.features import read_features, studies_of
+from ml.features import TooLittleDataError, read_features, studies_of
 from ml.outlooks import bg_nbd_outlooks
 from ml.records import TrainingRun, check_tables, write_runs
 from ml.run import Inputs, run_id_of, train_study
@@ -36,7 +36,7 @@ HOW_TO_LOAD = {
 
 @dataclass
 class Outcome:
-    """What became of the tasks: runs to write, tasks without rows, and lines of those that failed."""
+    """What became of the tasks: runs to write, and lines of those without enough rows, and that failed."""
 
     runs: list[TrainingRun] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -89,6 +89,8 @@ def _train_task(task: Task, seed: int, outcome: Outcome) -> None:
             inputs = _read(study, seed)
             outcome.runs.append(train_study(inputs, seed))
             tables[study.source] = inputs.table
+        except TooLittleDataError as error:
+            outcome.skipped.append(str(error))
         except UserError as error:
             outcome.failed.append(f"{study.label}: {error}")
     if task.has_transfers and len(tables) > 1:

@@ -19,11 +19,27 @@ STAGES = {
 SOURCES = """
     select source, origin, rows_loaded, rows_rejected from marts.rpt_sources order by sort_order
 """
-METRICS = """
-    select task, estimator, metric_label, value, ci_low, ci_high
-    from marts.rpt_model_metrics
-    where split = 'test' and metric in ('roc_auc', 'log_loss', 'ece')
-    order by task, metric_order, estimator_order
+# A line a model: its own figure, and what it is to be held against.
+MODELS = """
+    select
+        runs.task, runs.source, runs.splitter, kept.estimator, kept.value, kept.ci_low, kept.ci_high,
+        others.estimators, findings.verdicts
+    from marts.rpt_model_runs as runs
+    inner join marts.rpt_model_metrics as kept
+        on runs.run_id = kept.run_id and runs.estimator = kept.estimator
+    inner join (
+        select run_id, list({'name': estimator, 'value': value} order by estimator_order) as estimators
+        from marts.rpt_model_metrics
+        where metric = 'roc_auc' and split = 'test' and estimator in ('baseline', 'ceiling', 'oracle')
+        group by run_id
+    ) as others on runs.run_id = others.run_id
+    inner join (
+        select run_id, list(distinct verdict order by verdict) filter (where is_finding) as verdicts
+        from marts.rpt_model_audit
+        group by run_id
+    ) as findings on runs.run_id = findings.run_id
+    where kept.metric = 'roc_auc' and kept.split = 'test'
+    order by runs.task, runs.source, runs.splitter
 """
 
 
@@ -53,9 +69,14 @@ def _print_tables() -> None:
         print("  rows")
         for source, origin, loaded, rejected in connection.execute(SOURCES).fetchall():
             print(f"    {source:<12}{origin:<12}{loaded:>10,} loaded {rejected:>8,} rejected")
-        print("  model, on test rows [95% interval]")
-        for task, estimator, metric, value, low, high in connection.execute(METRICS).fetchall():
-            print(f"    {task:<14}{metric:<28}{estimator:<10}{value:.4f} [{low:.4f}, {high:.4f}]")
+        print("  models, ROC AUC on test rows [95% interval]")
+        for task, source, splitter, kept, value, low, high, others, verdicts in connection.execute(
+            MODELS
+        ).fetchall():
+            beside = ", ".join(f"{one['name']} {one['value']:.3f}" for one in others)
+            found = f"audit: {', '.join(verdicts or ['ok'])}"
+            name = f"{task}, {source}, by {splitter}"
+            print(f"    {name:<46}{kept:<9} {value:.3f} [{low:.3f}, {high:.3f}]  {beside}; {found}")
 
 
 if __name__ == "__main__":
