@@ -21,19 +21,28 @@ from tqdm import tqdm
 
 from common.errors import UserError, run_command
 from common.lake import lake_of
-from common.quoting import quote_identifier
+from common.quoting import quote_identifier, quote_text
 from common.warehouse import CONFIG, connect, open_warehouse, warehouse_path
 from ml.evaluation.audit import Finding
 from ml.features import studies_of
 from ml.tasks import TASKS, Task
 
 PROJECT = Path(__file__).parents[1]
-# Of each source, where its rows land, and when one was over; all others are event logs.
+# Of each source, its rows, when one began and when it was over; all other sources are event logs.
 LOGS = {
-    "viewing": {"viewing_events": "started_at + to_seconds(watch_seconds)"},
-    "movielens": {"movielens_ratings": "rated_at", "movielens_tags": "tagged_at"},
+    "viewing": [("viewing_events", "started_at", "started_at + to_seconds(watch_seconds)")],
+    "movielens": [
+        ("movielens_ratings", "rated_at", "rated_at"),
+        ("movielens_tags", "tagged_at", "tagged_at"),
+    ],
 }
-EVENT_LOG = {"events": "occurred_at"}
+# What is left was over when the first row after the moment was: a log has a day that it reaches.
+CUT = """
+    delete from raw.{table}
+    where {rows} and {over} > (
+        select min({over}) from raw.{table} where {rows} and {begun} >= ?
+    )
+"""
 WITHOUT_TIMES = "steam"
 DEFAULT_CUTS = 2
 # The last rows before a cut: those that a feature which looks ahead would look furthest past.
@@ -128,10 +137,10 @@ def _sign_test(whole: pl.Series, cut: pl.Series) -> str:
 def _moments(connection: duckdb.DuckDBPyConnection, task: Task, cuts: int) -> list[datetime]:
     """As-of moments of rows, evenly over the middle of their time."""
     places = [(number + 1) / (cuts + 1) for number in range(cuts)]
-    found = connection.execute(
+    [(moments,)] = connection.execute(
         f"select quantile_disc(as_of, {places}) from {task.feature_model} where as_of is not null"
-    ).fetchone()
-    return list(dict.fromkeys(found[0]))
+    ).fetchall()
+    return list(dict.fromkeys(moments))
 
 
 def _last_rows(connection: duckdb.DuckDBPyConnection, task: Task, moment: datetime | None) -> pl.DataFrame:
@@ -154,8 +163,11 @@ def _features_of_cut_log(task: Task, sources: set[str], moment: datetime, folder
     environment = os.environ | {"WAREHOUSE_PATH": str(path)}
     with closing(connect(path, CONFIG)) as connection:
         for source in sources:
-            for table, over_at in LOGS.get(source, EVENT_LOG).items():
-                connection.execute(f"delete from raw.{table} where {over_at} > ?", [moment])
+            rows = "true" if source in LOGS else f"source = {quote_text(source)}"
+            for table, begun, over in LOGS.get(source, [("events", "occurred_at", "occurred_at")]):
+                # The stream of events, which tasks of all sources are made on, has a row when it begins.
+                known = over if task.source else begun
+                connection.execute(CUT.format(table=table, rows=rows, begun=begun, over=known), [moment])
     model = task.feature_model.partition(".")[2]
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run", "--full-refresh"]
     command += ["--select", f"+{model}", "--target-path", str(folder / "target"), "--log-path", str(folder)]

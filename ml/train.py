@@ -141,7 +141,7 @@ def _trait_effects(connection: duckdb.DuckDBPyConnection, study: Study, seed: in
     planted = connection.execute(
         "select size from truth.effects where source = ? and effect = ?",
         [study.source, f"{trait.name}_average_effect"],
-    ).fetchone()
+    ).fetchall()
     rows = [
         {
             "trait": f"{trait.name} = {trait.value}",
@@ -151,7 +151,7 @@ def _trait_effects(connection: duckdb.DuckDBPyConnection, study: Study, seed: in
             "ci_high": effect.ci_high,
             "rows_count": effect.rows_count,
             "users_count": effect.users_count,
-            "planted_effect": planted[0] if planted else None,
+            "planted_effect": planted[0][0] if planted else None,
         }
         for effect in effects
     ]

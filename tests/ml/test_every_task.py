@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import run_command
 from common.warehouse import open_warehouse
-from ml import train
+from ml import audit, train
 from ml.evaluation import metrics
 from ml.tasks import TASKS
 from tests.ml.worlds import copy_warehouse
@@ -150,3 +150,24 @@ def test_a_task_that_fails_costs_no_other_its_run(
     with open_warehouse(read_only=True) as connection:
         trained = rows(connection, "select distinct task from ml.model_runs")
     assert trained == [("rating_engagement",)]
+
+
+def test_a_feature_that_sees_past_its_moment_is_found_by_cutting_the_log(
+    built_warehouse: Path, warehouse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_warehouse(built_warehouse, warehouse)
+    with open_warehouse() as connection:
+        # As a forerunner had it: the movie's mean over the whole log.
+        connection.execute("""
+            update marts.feat_rating_engagement as features
+            set movie_mean_rating = means.mean
+            from (select movie_id, avg(rating) as mean from marts.fct_ratings group by movie_id) as means
+            where features.movie_id = means.movie_id
+        """)
+    audit.main(["--task", "rating_engagement", "--cuts", "1"])
+    assert "rating_engagement: leak     movie_mean_rating is another on " in capsys.readouterr().out
+    query = "select splitter, subject, verdict from marts.rpt_model_audit where check_name = 'as_of'"
+    with open_warehouse(read_only=True) as connection:
+        found = rows(connection, query)
+    splitters = ("global_time", "last_fifth", "last_rating")
+    assert sorted(found) == [(splitter, "movie_mean_rating", "leak") for splitter in splitters]
