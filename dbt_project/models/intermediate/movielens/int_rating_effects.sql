@@ -1,4 +1,4 @@
-{#- Ratings after which one counts half. Those before the last 99, which count under a thousandth, are not looked at. -#}
+{#- Ratings after which one counts half. Those before the last 99, which count under a thousandth, are left out. -#}
 {%- set half_life = 10 -%}
 {%- set block = 100 -%}
 with ratings as (
