@@ -15,7 +15,7 @@ from dbt.cli.main import dbtRunner
 from ingest.__main__ import main as ingest
 from tests.pipeline import PROJECT, run_dbt
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.spark_build]
 
 SPARK_TYPES = {"varchar": "string", "integer": "int"}
 # How often a model's plan may read a long table: each read of a union's branch is work done anew.
