@@ -12,6 +12,7 @@ from ml import audit, train
 from ml.evaluation import metrics
 from ml.tasks import TASKS
 from tests.ml.worlds import copy_warehouse
+from tests.pipeline import run_dbt
 
 HONEST = [task.name for task in TASKS if task.label_kind != "circular"]
 
@@ -124,6 +125,13 @@ def test_models_are_carried_between_sources(built) -> None:
 def test_importance_of_the_circular_label_is_in_one_feature(built) -> None:
     spread = dict(rows(built, "select distinct task, effective_features from marts.rpt_importance_profiles"))
     assert spread["player_churn_circular"] < 1.2 < 2 < spread["next_episode"]
+
+
+def test_a_build_after_a_training_passes(built_warehouse: Path, warehouse: Path, tmp_path: Path) -> None:
+    """The data tests of what training writes, which an untrained warehouse passes for want of rows."""
+    copy_warehouse(built_warehouse, warehouse)
+    folders = [f"path:dbt_project/models/{name}" for name in ("staging/ml", "marts/reports")]
+    run_dbt("test", tmp_path, "--select", *folders)
 
 
 def test_a_task_that_fails_costs_no_other_its_run(
