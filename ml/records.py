@@ -92,7 +92,7 @@ def write_runs(connection: duckdb.DuckDBPyConnection, runs: list[TrainingRun]) -
         for run in runs:
             for name in TABLES:
                 connection.execute(f"delete from ml.{name} where run_id = ?", [run.run_id])
-                if name in run.frames:
+                if name in run.frames and not run.frames[name].is_empty():
                     _insert(connection, name, run, run.frames[name])
         connection.execute("commit")
     except BaseException:

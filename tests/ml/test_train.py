@@ -205,6 +205,20 @@ def test_a_run_stands_beside_the_one_before_it(trained: Path, warehouse: Path) -
     assert fetch(warehouse, TABLE_QUERIES["metrics"]) == before_again
 
 
+def test_what_a_run_has_nothing_to_say_of_is_left_empty(
+    run: records.TrainingRun, trained: Path, warehouse: Path
+) -> None:
+    """As of a log whose users have no plan, or of a first run with none to compare with."""
+    copy_warehouse(trained, warehouse)
+    nothing = {"trait_effects": pl.DataFrame(), "run_comparisons": pl.DataFrame()}
+    with open_warehouse() as connection:
+        records.write_runs(connection, [replace(run, frames=run.frames | nothing)])
+    assert fetch(
+        warehouse,
+        "select count(*) from ml.trait_effects union all from (select count(*) from ml.run_comparisons)",
+    ) == [(0,), (0,)]
+
+
 def write_until_killed(run: records.TrainingRun) -> None:
     """Write `run`, and die once most tables are written."""
     insert = records._insert
